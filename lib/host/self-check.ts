@@ -1,7 +1,13 @@
 /** Do hooks of the host change the responses of our routes? */
 import { randomUUID } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
-import type { FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from 'fastify'
+import type {
+  FastifyInstance,
+  FastifyReply,
+  FastifyRequest,
+  onRequestHookHandler,
+  RouteOptions
+} from 'fastify'
 import { safeLogger } from './replies.ts'
 
 /** A route, and the types of its body and response. */
@@ -44,6 +50,13 @@ export function checkedBy (
     childLoggerFactory (...parts) {
       return isCheck(parts[3]) ? silentLog : create.apply(this, parts)
     }
+  }
+}
+
+/** Makes a hook let checks pass, which get no further than the handler of {@link checkedBy}. */
+export function exceptChecks (hook: Function): onRequestHookHandler {
+  return function (request, reply, done) {
+    return isCheck(request) ? done() : hook.call(this, request, reply, done)
   }
 }
 

@@ -8,8 +8,10 @@ import type { Guards } from '../guard/guard.ts'
 import { closingOf } from '../host/closing.ts'
 import { isolatedScope, preflightHandler, publicRoute, runningOf } from '../host/isolate.ts'
 import { logRefusal, safeLogger } from '../host/replies.ts'
+import { checkedBy, checkOnListen, exceptChecks } from '../host/self-check.ts'
 import { streamCheckIntervalMs, streamGraceMs } from '../limits.ts'
 import type { Config } from '../options/config.ts'
+import type { UrlSource } from '../urls.ts'
 import { Cancellation } from '../util/cancellation.ts'
 import { isTooDeep } from '../util/json.ts'
 import type { McpEndpoint } from './access/tool-access.ts'
@@ -33,7 +35,8 @@ export function mcpRoute (
   config: Config,
   guards: Guards,
   endpoint: McpEndpoint,
-  events: CallerEvents
+  events: CallerEvents,
+  urls: UrlSource
 ) {
   const serve = createObserver(endpoint, events)
   const closing = closingOf(instance)
@@ -58,10 +61,19 @@ export function mcpRoute (
       exposeHeadRoute: false,
       bodyLimit: config.mcp.bodyLimit,
       config: { mcpOAuth: { public: false }, cors: false },
-      onRequest: [checkOrigin, guards.token(config.requiredScopes)],
-      preHandler: [refuseLateRequests, guards.dependencies(config.requiredScopes)],
-      handler: async (http, reply) => send(reply, await respondInTime(http, reply))
+      onRequest: [checkOrigin, exceptChecks(guards.token(config.requiredScopes))],
+      preHandler: [refuseLateRequests, exceptChecks(guards.dependencies(config.requiredScopes))],
+      ...checkedBy(
+        scope,
+        'application/json',
+        async (http, reply) => send(reply, await respondInTime(http, reply))
+      )
     })
+    checkOnListen(
+      instance,
+      [{ method: 'POST', url: path, body: 'json', type: 'application/json' }],
+      urls
+    )
     scope.addHook('onReady', () => endpoint.ready())
     scope.addHook('preClose', async () => {
       await endpoint.close()

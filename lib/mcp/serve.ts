@@ -36,7 +36,7 @@ export function serveMcp (
   const endpoint = createEndpoint(config, urls, isVisible, log, tools)
   if (endpoint) {
     warnOfAddresses(instance, config, urls, log)
-    mcpRoute(instance, config, guards, endpoint, callerEvents)
+    mcpRoute(instance, config, guards, endpoint, callerEvents, urls)
   }
   return endpoint
 }

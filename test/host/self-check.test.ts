@@ -32,7 +32,7 @@ async function startWith (
     app: async () => {
       const app = loggingApp(logs)
       app.addHook('onRequest', async (request, reply) => {
-        if (!request.url.endsWith('oauth-protected-resource/*')) return
+        if (request.url !== `${prefix}/mcp`) return
         reply.raw.once('close', () => setImmediate(finish))
       })
       await addHooks(app)
@@ -49,14 +49,14 @@ const json = (request: { headers: Record<string, unknown> }) =>
 const harmful: Record<string, [add: (app: FastifyInstance) => unknown, routes: RegExp]> = {
   'an envelope in onSend': [
     app => app.addHook('onSend', async (_request, _reply, payload) => wrap(payload)),
-    /token 200.*register 200/
+    /token 200.*register 200.*POST \S*\/mcp 200/
   ],
   'an authentication hook': [
     app =>
       app.addHook('onRequest', async (_request, reply) => {
         await reply.code(401).send({ error: 'no key' })
       }),
-    /authorize 401.*token 401.*oauth-protected-resource\/\* 401/
+    /authorize 401.*token 401.*oauth-protected-resource\/\* 401.*\/mcp 401/
   ],
   'a hook that accepts only JSON': [
     app =>
@@ -64,6 +64,13 @@ const harmful: Record<string, [add: (app: FastifyInstance) => unknown, routes: R
         if (request.method === 'POST' && !json(request)) await reply.code(415).send({})
       }),
     /consent 415.*token 415/
+  ],
+  'an authentication hook that reads bodies': [
+    app =>
+      app.addHook('preHandler', async ({ url, body }, reply) => {
+        if (url.endsWith('/mcp') && Object(body).key !== 'k') await reply.code(401).send({})
+      }),
+    /^POST \S*\/mcp 401$/
   ],
   'a hook that throws for pages': [
     app =>
@@ -123,6 +130,7 @@ test('a request from outside that has the header of a check gets the usual respo
   const flow = await startFlow(t)
   const headers = { 'x-fastify-mcp-oauth-check': '1' }
   assert.equal((await flow.send('/oauth/authorize', { headers })).status, 400)
+  assert.equal((await flow.send('/mcp', { method: 'POST', headers })).status, 401)
 })
 
 test('an app that does not listen is not checked, and one that closes at once ends', async (t) => {
