@@ -13,7 +13,8 @@ export const plans: Record<string, Comparison> = {
       'a known token': [guard, 'known'],
       'a new token (RS256)': [guard, 'unknown'],
       'no guard, and jwtVerify of jose in a hook': [guard, 'jose'],
-      DPoP: [guard, 'dpop']
+      DPoP: [guard, 'dpop'],
+      'no guard, and the signature of a DPoP proof alone': [guard, 'ecdsa']
     }
   },
   'refusals of POST /mcp': {

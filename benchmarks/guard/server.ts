@@ -1,4 +1,4 @@
-import { createHash, generateKeyPairSync, sign } from 'node:crypto'
+import { createHash, generateKeyPairSync, sign, verify } from 'node:crypto'
 import Fastify from 'fastify'
 import {
   SignJWT,
@@ -28,6 +28,8 @@ const key = { ...await exportJWK(publicKey), kid: 'one', alg: algorithm }
 const set = createLocalJWKSet({ keys: [key] })
 const get = async (): Promise<typeof set> => set
 const keys = { get, refresh: get, peek: () => set, isCoolingDown: () => true } as never
+
+const client = generateKeyPairSync('ec', { namedCurve: 'P-256' })
 
 const body = JSON.stringify({
   jsonrpc: '2.0',
@@ -71,7 +73,7 @@ app.decorateRequest('seen', null)
 const dpop = mode === 'dpop' ? 'require' as const : 'off' as const
 await app.register(
   mcpOAuth,
-  mode === 'none' || mode === 'jose'
+  ['none', 'jose', 'ecdsa'].includes(mode)
     ? { auth: false, publicUrl, mcp: { server: createEchoServer() } }
     : {
       tokens: jwtVerifier({ issuer, keys }),
@@ -88,6 +90,17 @@ if (mode === 'jose') {
       audience,
       algorithms: ['RS256', 'ES256', 'EdDSA']
     })
+  })
+}
+
+if (mode === 'ecdsa') {
+  // The least that a proof can cost: its signature, with a key that is known and no other check.
+  app.addHook('onRequest', (request, _reply, done) => {
+    const [head = '', claims = '', signature = ''] = String(request.headers['dpop']).split('.')
+    const key = { key: client.publicKey, dsaEncoding: 'ieee-p1363' } as const
+    const signed = Buffer.from(`${head}.${claims}`)
+    const isValid = verify('sha256', signed, key, Buffer.from(signature, 'base64url'))
+    done(isValid ? undefined : new Error('The signature is invalid'))
   })
 }
 
@@ -119,7 +132,8 @@ const ways: Record<string, (count: number) => string[] | Promise<string[]>> = {
   expired: async () => [call(await mint(0, { exp: 1_000_000_000, iat: 999_999_000 }))],
   audience: async () => [call(await mint(0, { aud: 'https://other.example.com' }))],
   opaque: () => [call('not-a-jwt-but-some-text')],
-  dpop: proofs
+  dpop: proofs,
+  ecdsa: proofs
 }
 let start = 0
 function slice (all: string[]): string[] {
@@ -127,7 +141,6 @@ function slice (all: string[]): string[] {
   return all.slice(start, start + 2_000)
 }
 
-const client = generateKeyPairSync('ec', { namedCurve: 'P-256' })
 async function proofs (count: number): Promise<string[]> {
   const { kty, crv, x, y } = client.publicKey.export({ format: 'jwk' })
   const jwk = { kty, crv, x, y } as Record<string, string>
