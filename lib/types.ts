@@ -44,6 +44,8 @@ export interface Actor {
   readonly clientId?: string
   /** Its issuer, if that is not the issuer of the token. */
   readonly issuer?: string
+  /** Its tenant, if its issuer has several: each may have an actor with the same subject. */
+  readonly tenant?: string
   /** The actor before it. At most five are read. */
   readonly actor?: Actor
 }

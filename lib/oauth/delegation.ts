@@ -68,6 +68,8 @@ function typeOf (params: RequestParameters, name: string) {
 export interface Act {
   sub: string
   iss?: string
+  /** Tenant of its issuer, where several may have an actor with the same `sub`. */
+  tenant?: string
   client_id?: string
   /** The actor before it. */
   act?: Act
@@ -77,24 +79,35 @@ const isName = (value: unknown): value is string =>
   typeof value === 'string' && value !== '' && value.length <= maxSubjectChars &&
   !/\p{Cc}|\p{Cs}/u.test(value)
 
+/** The issuer and tenant of a token. Parties in its claims are theirs, unless they have others. */
+interface Realm {
+  iss?: string
+  tenant?: unknown
+}
+
+const tenantOf = (iss: unknown, realm: Realm) => iss === realm.iss ? realm.tenant : undefined
+
 /**
  * Copies a claim `act`: of each actor that which identifies it.
  *
- * @param issuer of the token, for actors without one. Default: this server
+ * @param realm for actors without one. Default: this server
  * @param levels how many actors it may name
  * @throws {McpOAuthError} `invalidGrant` if it is malformed, or names more
  */
-export function copyOfAct (act: unknown, issuer?: string, levels = maxActors): Act {
+export function copyOfAct (act: unknown, realm: Realm = {}, levels = maxActors): Act {
   if (levels <= 0) throw invalidGrant(`act names more than ${maxActors} actors`)
   if (!isPlainObject(act)) throw invalidGrant('act is not an object')
-  const { sub, iss = issuer, client_id: clientId, act: prior } = act
-  const isValid = isName(sub) && [iss, clientId].every(name => name === undefined || isName(name))
-  if (!isValid) throw invalidGrant('act has an actor with a malformed sub, iss or client_id')
+  const { sub, iss = realm.iss, client_id: clientId, act: prior } = act
+  const { tenant = tenantOf(iss, realm) } = act
+  const isValid = isName(sub) &&
+    [iss, tenant, clientId].every(name => name === undefined || isName(name))
+  if (!isValid) throw invalidGrant('act has an actor with a malformed sub, iss, tenant or client_id')
   return {
     sub,
     ...(iss !== undefined && { iss: iss as string }),
+    ...(tenant !== undefined && { tenant: tenant as string }),
     ...(clientId !== undefined && { client_id: clientId as string }),
-    ...(prior !== undefined && { act: copyOfAct(prior, issuer, levels - 1) })
+    ...(prior !== undefined && { act: copyOfAct(prior, realm, levels - 1) })
   }
 }
 
@@ -104,13 +117,21 @@ export function copyOfAct (act: unknown, issuer?: string, levels = maxActors): A
  * @throws {McpOAuthError} `invalidGrant` if one is malformed
  */
 export function delegationOf (
-  { iss, act, may_act: allowed }: { iss: string, act?: unknown, may_act?: unknown }
+  { iss, tenant, act, may_act: allowed }: {
+    iss: string
+    tenant?: unknown
+    act?: unknown
+    may_act?: unknown
+  }
 ) {
+  const realm = { iss, tenant }
   const isMalformed = allowed !== undefined && !isPlainObject(allowed)
   if (isMalformed) throw invalidGrant('may_act is not an object')
   return {
-    ...(act !== undefined && { act: copyOfAct(act, iss) }),
-    ...(allowed !== undefined && { may_act: { iss, ...allowed } })
+    ...(act !== undefined && { act: copyOfAct(act, realm) }),
+    ...(isPlainObject(allowed) && {
+      may_act: { iss, tenant: tenantOf(allowed.iss ?? iss, realm), ...allowed }
+    })
   }
 }
 
@@ -118,6 +139,7 @@ export function delegationOf (
 export interface Acting {
   iss: string
   sub: string
+  tenant?: string | undefined
   client_id?: string | undefined
   /** Whether it is a client of this server, which other issuers name by its id. */
   isClient: boolean
@@ -125,20 +147,21 @@ export interface Acting {
 
 /**
  * Whether the claim `may_act` of a token allows an actor (RFC 8693 §4.4). Without `iss` it names a
- * party of the issuer of the token, or a client of this server. A member that we cannot compare
- * allows nobody.
+ * party of the issuer of the token, or a client of this server; without `tenant` one of the tenant
+ * of the token, as another customer of the issuer may have a party with the same `sub`. A member
+ * that we cannot compare allows nobody.
  */
-export function isAllowedActor (allowed: unknown, actor: Acting, issuer: string) {
+export function isAllowedActor (allowed: unknown, actor: Acting, realm: Realm) {
   if (allowed === undefined) return true
   if (!isPlainObject(allowed)) return false
-  const { iss, ...names } = allowed
+  const { iss, tenant = tenantOf(actor.iss, realm), ...names } = allowed
   const isOfIssuer = iss === undefined
-    ? actor.iss === issuer || actor.isClient
+    ? actor.iss === realm.iss || actor.isClient
     : actor.iss === iss
   const members = Object.entries(names)
   const { sub, client_id: clientId } = actor
   const own = new Map<string, unknown>([['sub', sub], ['client_id', clientId]])
-  return isOfIssuer && members.length > 0 &&
+  return isOfIssuer && actor.tenant === tenant && members.length > 0 &&
     members.every(([name, value]) => typeof value === 'string' && own.get(name) === value)
 }
 
@@ -151,19 +174,25 @@ export function isAllowedActor (allowed: unknown, actor: Acting, issuer: string)
  *   malformed or too long
  */
 export function actOf (
-  subject: { iss?: unknown, act?: unknown, may_act?: unknown },
+  subject: { iss?: unknown, tenant?: unknown, act?: unknown, may_act?: unknown },
   actor: Acting,
   ours: string
 ): Act {
-  const issuer = String(subject.iss)
-  if (!isAllowedActor(subject.may_act, actor, issuer)) {
+  const iss = String(subject.iss)
+  const isOurs = iss === ours
+  // A claim tenant of our own tokens is one of authorizeUser: their subjects are unique without it.
+  const realm = isOurs ? { iss } : { iss, tenant: subject.tenant }
+  if (!isAllowedActor(subject.may_act, actor, realm)) {
     throw invalidGrant('may_act of the subject token does not allow the actor')
   }
-  const foreign = issuer === ours ? undefined : issuer
+  const { sub, tenant } = actor
   return {
-    sub: actor.sub,
+    sub,
     ...(actor.iss !== ours && { iss: actor.iss }),
-    ...(subject.act !== undefined && { act: copyOfAct(subject.act, foreign, maxActors - 1) })
+    ...(tenant !== undefined && { tenant }),
+    ...(subject.act !== undefined && {
+      act: copyOfAct(subject.act, isOurs ? {} : realm, maxActors - 1)
+    })
   }
 }
 

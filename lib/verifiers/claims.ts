@@ -148,12 +148,13 @@ export function callerOf (token: string, claims: Claims, { resource }: VerifyCon
 /** Returns the actor of a claim `act` (RFC 8693 §4.1), and at most four before it. */
 function actorOf (act: unknown, levels = maxActors): Actor | undefined {
   if (levels === 0 || !isPlainObject(act)) return undefined
-  const { sub, client_id: clientId, iss, act: prior } = act
+  const { sub, client_id: clientId, iss, tenant, act: prior } = act
   const actor = actorOf(prior, levels - 1)
   return Object.freeze({
     subject: typeof sub === 'string' ? sub : '',
     ...(typeof clientId === 'string' && { clientId }),
     ...(typeof iss === 'string' && { issuer: iss }),
+    ...(typeof tenant === 'string' && { tenant }),
     ...(actor && { actor })
   })
 }

@@ -25,12 +25,14 @@ test('a caller has the actors of its token, the current one first, and at most f
 })
 
 test('an actor has the members that identify it, and a claim that is no object names none', () => {
-  const actor = { sub: 'agent', iss: 'https://idp.example.com', client_id: 'client', exp: 1 }
+  const iss = 'https://idp.example.com'
+  const actor = { sub: 'agent', iss, tenant: 'acme', client_id: 'client', exp: 1 }
   const caller = (act: unknown) => callerOf('token', { sub: 'user', act }, context)
   assert.deepEqual(caller(actor).actor, {
     subject: 'agent',
     clientId: 'client',
-    issuer: 'https://idp.example.com'
+    issuer: iss,
+    tenant: 'acme'
   })
   assert.deepEqual(caller({ email: 'a@example.com' }).actor, { subject: '' })
   for (const act of [undefined, null, 'agent', 7, ['agent']]) {
@@ -40,8 +42,9 @@ test('an actor has the members that identify it, and a claim that is no object n
 
 test('a caller with another actor is another caller for sessions and lists', () => {
   const caller = (act?: object) => callerOf('token', { sub: 'user', client_id: 'c', act }, context)
-  const identities = [caller(), caller({ sub: 'a' }), caller({ sub: 'b' })].map(identityOf)
-  assert.equal(new Set(identities).size, 3)
+  const acts = [undefined, { sub: 'a' }, { sub: 'b' }, { sub: 'a', tenant: 'acme' }]
+  const identities = acts.map(caller).map(identityOf)
+  assert.equal(new Set(identities).size, 4)
   assert.equal(identityOf(caller({ sub: 'a' })), identities[1])
 })
 
@@ -80,7 +83,8 @@ test('POST /oauth/token passes on act of an identity assertion, and refuses a ma
     (act) => ({ sub: 'a', act }),
     undefined
   )
-  for (const act of ['bot', {}, { sub: '' }, { sub: 'a\nb' }, { sub: 'a', iss: 7 }, deep]) {
+  const malformed = [{ sub: '' }, { sub: 'a\nb' }, { sub: 'a', iss: 7 }, { sub: 'a', tenant: '' }]
+  for (const act of ['bot', {}, ...malformed, deep]) {
     const { statusCode, body } = await send(act)
     assert.deepEqual([statusCode, JSON.parse(body).error], [400, 'invalid_grant'])
   }

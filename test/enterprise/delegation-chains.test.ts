@@ -10,12 +10,14 @@ import { callerOf } from '../../lib/verifiers/claims.ts'
 const ours = 'https://mcp.example.com'
 const issuers = [ours, 'https://a.example.com', 'https://b.example.com']
 const names = ['agent', 'bot', 'tool']
+const tenants = ['acme', 'evil']
 const scopes = ['read', 'write', 'admin', 'run', 'other']
 
 /** A level as it is sent, with members that are no identity, or without a valid name. */
 const level = fc.record({
   sub: fc.oneof({ weight: 30, arbitrary: fc.constantFrom(...names) }, fc.constantFrom('', 7, null)),
   iss: fc.constantFrom(...issuers),
+  tenant: fc.constantFrom(...tenants),
   client_id: fc.constantFrom(...names),
   exp: fc.constant(1),
   email: fc.constant('a@example.com')
@@ -25,12 +27,14 @@ const subset = fc.subarray(scopes)
 const party = fc.record({
   iss: fc.constantFrom(...issuers),
   sub: fc.constantFrom(...names),
+  tenant: fc.option(fc.constantFrom(...tenants), { nil: undefined }),
   client_id: fc.option(fc.constantFrom(...names), { nil: undefined })
 })
 const mayAct = fc.option(
   fc.record({
     sub: fc.constantFrom(...names),
     iss: fc.constantFrom(...issuers),
+    tenant: fc.constantFrom(...tenants),
     client_id: fc.constantFrom(...names),
     email: fc.constant('a@example.com')
   }, { requiredKeys: [] }),
@@ -39,6 +43,7 @@ const mayAct = fc.option(
 
 const sample = fc.record({
   issuer: fc.constantFrom(...issuers),
+  tenant: fc.option(fc.constantFrom(...tenants), { nil: undefined }),
   chain: fc.array(level, { maxLength: 6 }),
   actor: party,
   may: mayAct,
@@ -58,7 +63,11 @@ const sample = fc.record({
 type Sample = typeof sample extends fc.Arbitrary<infer Value> ? Value : never
 
 /** What the actors have to be, the current one first; null if there must be no token. */
-function expectedActors ({ issuer, chain, actor, may, isClient }: Sample & { isClient: boolean }) {
+function expectedActors (
+  { issuer, tenant, chain, actor, may, isClient }: Sample & { isClient: boolean }
+) {
+  // The subjects of our own tokens have no tenant.
+  const home = (iss: string) => iss === issuer && iss !== ours ? tenant : undefined
   if (chain.length >= 5) return null
   if (chain.some(({ sub }) => !names.includes(sub as string))) return null
   if (may) {
@@ -67,11 +76,13 @@ function expectedActors ({ issuer, chain, actor, may, isClient }: Sample & { isC
     if (may.client_id !== undefined && may.client_id !== actor.client_id) return null
     const accepted = may.iss === undefined ? [issuer, ...isClient ? [ours] : []] : [may.iss]
     if (!accepted.includes(actor.iss)) return null
+    if (actor.tenant !== (may.tenant ?? home(actor.iss))) return null
   }
-  const prior = chain.map(({ sub, iss, client_id: id }) =>
-    [sub, iss ?? (issuer === ours ? null : issuer), id ?? null].join()
+  const prior = chain.map(({ sub, iss, client_id: id, tenant: own = home(iss ?? issuer) }) =>
+    [sub, iss ?? (issuer === ours ? null : issuer), own ?? null, id ?? null].join()
   )
-  return [[actor.sub, actor.iss === ours ? null : actor.iss, null].join(), ...prior]
+  const first = [actor.sub, actor.iss === ours ? null : actor.iss, actor.tenant ?? null, null]
+  return [first.join(), ...prior]
 }
 
 /** All scopes that a list stands for: pairs are followed until nothing is added. */
@@ -90,9 +101,11 @@ function meaning (list: readonly string[], hierarchy: Record<string, string[]>) 
 
 function flattened (act: unknown): string[] {
   if (act === undefined) return []
-  const { sub, iss = null, client_id: id = null, act: prior, ...others } = Object(act)
-  assert.deepEqual(others, {}, 'a level has nothing but sub, iss and client_id')
-  return [[sub, iss, id].join(), ...flattened(prior)]
+  const { sub, iss = null, tenant = null, client_id: id = null, act: prior, ...others } = Object(
+    act
+  )
+  assert.deepEqual(others, {}, 'a level has nothing but sub, iss, tenant and client_id')
+  return [[sub, iss, tenant, id].join(), ...flattened(prior)]
 }
 
 function attempt<Value> (run: () => Value): Value | null {
@@ -109,16 +122,18 @@ test('100,000 chains grant what each party may, and name their actors in order [
   const seen = { chains: 0, refused: 0, scopes: 0, narrowed: 0 }
   fc.assert(
     fc.property(sample, (given) => {
-      const { chain, actor, may, issuer, subject, acting, client, server, requested } = given
+      const { chain, may, issuer, tenant, subject, acting, client, server, requested } = given
       const { hierarchy, unknownScopes } = given
-      const isClient = actor.iss === ours && actor.sub === actor.client_id
+      const isOurs = given.actor.iss === ours
+      const actor = { ...given.actor, tenant: isOurs ? undefined : given.actor.tenant }
+      const isClient = isOurs && actor.sub === actor.client_id
       const act = chain.reduceRight<object | undefined>(
         (prior, own) => ({ ...own, ...(prior && { act: prior }) }),
         undefined
       )
-      const claims = { iss: issuer, act, may_act: may }
+      const claims = { iss: issuer, tenant, act, may_act: may }
       const issued = attempt(() => actOf(claims, { ...actor, isClient }, ours))
-      const expected = expectedActors({ ...given, isClient })
+      const expected = expectedActors({ ...given, actor, isClient })
       assert.deepEqual(issued && flattened(issued), expected)
       if (issued) {
         seen.chains++
@@ -127,7 +142,8 @@ test('100,000 chains grant what each party may, and name their actors in order [
         const read: string[] = []
         let caller = callerOf('token', { sub: 'user', act: issued }, context).actor
         for (; caller; caller = caller.actor) {
-          read.push([caller.subject, caller.issuer ?? null, caller.clientId ?? null].join())
+          const { subject: sub, issuer: iss = null, tenant = null, clientId = null } = caller
+          read.push([sub, iss, tenant, clientId].join())
         }
         assert.deepEqual(read, expected)
       } else seen.refused++

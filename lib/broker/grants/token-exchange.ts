@@ -63,7 +63,7 @@ async function exchange (
   if (uses.length > 1 && uses[0]?.id === uses[1]?.id) {
     throw invalidGrant('the subject token and the actor token have the same jti')
   }
-  const acting = actor ? actingOf(actor, issuer()) : clientActing(clientId, issuer())
+  const acting = actor ? actingOf(actor) : clientActing(clientId, issuer())
   const act = actOf(subject.claims, acting, issuer())
   const agreed = delegatedScopes(
     requested,
@@ -81,7 +81,7 @@ async function exchange (
   const inherited = subject.foreign
     ? await foreignSubject(context, subject.claims, subject.foreign.entry, agreed)
     : ownSubject(subject.claims, agreed)
-  const { sub, iss } = acting
+  const { sub, iss, tenant } = acting
   const content = {
     ...inherited,
     resource: urls().resource,
@@ -92,7 +92,7 @@ async function exchange (
       // The client of the grant: its revocation ends this token, too.
       ...(!subject.foreign && { gcl: subject.claims['gcl'] ?? subject.claims['client_id'] }),
       // The next actor is bound by it, too.
-      ...(subject.claims.may_act !== undefined && { may_act: { iss, sub } })
+      ...(subject.claims.may_act !== undefined && { may_act: { iss, tenant, sub } })
     }
   }
   // In base64url three bytes become four characters.
@@ -117,9 +117,11 @@ const clientActing = (clientId: string, iss: string): Acting => ({
   isClient: true
 })
 
-function actingOf ({ claims: { iss, sub, client_id: id } }: Verified, ours: string): Acting {
+function actingOf ({ claims, foreign }: Verified): Acting {
+  const { iss, sub, client_id: id } = claims
   const clientId = typeof id === 'string' ? id : undefined
-  return { iss, sub, client_id: clientId, isClient: iss === ours && sub === clientId }
+  const tenant = foreign && claims['tenant'] as string | undefined
+  return { iss, sub, tenant, client_id: clientId, isClient: !foreign && sub === clientId }
 }
 
 /** Verifies a token, and that the client has the key that it is bound to. */
