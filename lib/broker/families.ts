@@ -10,6 +10,8 @@ export interface TokenResponse {
   refresh_token?: string | undefined
   refresh_token_expires_in?: number | undefined
   scope: string
+  /** The granted resource of an identity assertion (Identity Assertion Grant, §4.4.1). */
+  resource?: string
 }
 
 /** The provider's refresh token, or its access token if it issues no refresh tokens. */

@@ -101,8 +101,7 @@ export function copyOfAct (act: unknown, realm: Realm = {}, levels = maxActors):
   const { tenant = tenantOf(iss, realm) } = act
   const isValid = isName(sub) &&
     [iss, tenant, clientId].every(name => name === undefined || isName(name))
-  if (!isValid)
-    throw invalidGrant('act has an actor with a malformed sub, iss, tenant or client_id')
+  if (!isValid) throw invalidGrant('act has an actor with a malformed name, issuer or tenant')
   return {
     sub,
     ...(iss !== undefined && { iss: iss as string }),

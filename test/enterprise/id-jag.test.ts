@@ -18,7 +18,7 @@ import {
 } from '../support/id-jag.ts'
 import { basic, newKey } from '../support/machines.ts'
 
-test('POST /oauth/token exchanges an identity assertion, once [EX-03 EM-01 EM-09 EM-13..EM-15]', async (t) => {
+test('POST /oauth/token exchanges an identity assertion, once [EX-03 EM-01 EM-09 EM-13..EM-15 EM-22]', async (t) => {
   const { sign, send, trusted, ours, call, logs, events } = await startTrusting(t)
   const assertion = await sign({ email: 'alice@example.com' })
   const response = await send(assertion)
@@ -26,7 +26,13 @@ test('POST /oauth/token exchanges an identity assertion, once [EX-03 EM-01 EM-09
   const members: object = response.json()
   assert.deepEqual(
     { ...members, access_token: null },
-    { access_token: null, token_type: 'Bearer', expires_in: 3600, scope: 'mcp:read' },
+    {
+      access_token: null,
+      token_type: 'Bearer',
+      expires_in: 3600,
+      scope: 'mcp:read',
+      resource: ours.resource
+    },
     'there is no refresh token'
   )
   assert.equal(response.headers['cache-control'], 'no-store')

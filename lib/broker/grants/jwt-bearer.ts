@@ -152,7 +152,7 @@ async function issueToUser (
   await grants?.record({ ...listed, since: Math.round(1000 * since), address }, lifetime)
     .catch((err: unknown) => log.warn({ err }, 'Could not list a grant'))
   report('token.issued', { subject, client, grant, scopes })
-  return response
+  return { ...response, resource }
 }
 
 /** Whether the operator lets the client of a request use the assertions of an issuer. */
