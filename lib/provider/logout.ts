@@ -6,7 +6,7 @@ import { idTokenCooldownSeconds, issuerSkewSeconds, logoutTokenSeconds } from '.
 import type { ProviderMetadata } from '../oauth/provider-metadata.ts'
 import type { Log } from '../types.ts'
 import { isPlainObject } from '../util/json.ts'
-import { createKeySet, isUnknownKey, joseVerify, verifyJwt } from './keys.ts'
+import { createKeySet, verifyAssertion } from './keys.ts'
 
 /** The content of a valid logout token: a user, a session of one, or both. */
 export interface Logout {
@@ -43,24 +43,20 @@ export function createLogoutVerifier ({ metadata, clientId, log }: {
       clockTolerance: issuerSkewSeconds,
       currentDate: new Date(now * 1000)
     }
-    let verified: Awaited<ReturnType<typeof joseVerify>> | undefined
-    const mayLoadKeys = keys.isCoolingDown?.() !== true
-    try {
-      await verifyJwt(token, keys, options, async (...given) => {
-        verified = await joseVerify(...given)
-      })
-    } catch (error) {
-      // Its key may be new, and somebody has just named another one: the provider is to try again.
-      if (isUnknownKey(error) && !mayLoadKeys) {
-        throw new McpOAuthError('keysUnavailable', { cause: error })
-      }
-      throw error instanceof McpOAuthError ? error : rejected((error as Error).message)
-    }
-    const { payload = {}, protectedHeader: { typ } = {} } = verified ?? {}
-    const { sub, sid, jti, events } = payload
+    // A key that is not known may be new, where somebody has just named another one.
+    const unavailable = (cause: unknown) => new McpOAuthError('keysUnavailable', { cause })
+    const { payload, protectedHeader: { typ } } = await verifyAssertion(
+      token,
+      keys,
+      options,
+      unavailable
+    ).catch((error) => {
+      throw error instanceof McpOAuthError ? error : rejected(error.message)
+    })
     if (!types.includes(typeof typ === 'string' ? typ.toLowerCase() : typ)) {
       throw rejected('its typ is that of another token')
     }
+    const { sub, sid, jti, events } = payload
     if (!isPlainObject(events) || !isPlainObject(events[event])) throw rejected('it has no event')
     if ('nonce' in payload) throw rejected('it has a nonce, as ID tokens have')
     const isAbsentOrText = (value: unknown) => value === undefined || isText(value)
