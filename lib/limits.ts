@@ -42,6 +42,8 @@ export const closeTimeoutSeconds = 10
 export const maxCloseTimeoutSeconds = 3600
 /** Foreign values of `Host` that the log warns of. */
 export const maxToldHosts = 5
+/** A command of the store that takes longer is worth a warning: a login needs several. */
+export const storeSlowMs = 400
 /** Between two warnings of a slow provider or store. */
 export const slowWarningMs = 60_000
 /** Pause between looks at running requests and idle connections while the app closes. */

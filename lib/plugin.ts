@@ -43,7 +43,7 @@ export async function plugin (instance: FastifyInstance, options: McpOAuthOption
   const log = safeLogger(instance.log.child({}, { serializers: logSerializers }))
   const config = createConfig(options, instance.prefix, log)
   const events = createEvents(config, log)
-  const conditions = createConditions(config, events)
+  const conditions = createConditions(config, events, log)
   const root = options.root ?? findRoot(instance)
   const closing = closingOf(root)
   closing.timeoutSeconds = Math.max(closing.timeoutSeconds, config.closeTimeout)

@@ -5,6 +5,24 @@ import type { Config } from '../options/config.ts'
 import type { Log } from '../types.ts'
 import { onNotFound } from './not-found.ts'
 
+/** Warns once of a request to an endpoint without the beginning of its path. */
+export function warnOfLostPaths (instance: FastifyInstance, paths: readonly string[], log: Log) {
+  let isTold = false
+  onNotFound(instance, ({ method, url = '' }) => {
+    const [path = '', query = ''] = url.split('?')
+    const meant = paths.find(known => known !== path && known.endsWith(path))
+    // Others may be those of a person or a robot who tries common paths.
+    const isOfClient = method === 'POST' || query.includes('client_id=')
+    if (isTold || meant === undefined || !isOfClient || path.length < 2) return
+    isTold = true
+    log.warn(
+      { option: 'publicUrl' },
+      `A client sent a request to ${path}, and the endpoint is ${meant}. Let the reverse proxy ` +
+        'pass whole paths, and /.well-known/, where clients read them'
+    )
+  })
+}
+
 /** Warns of requests to the MCP route at another address, or beside it, once of each kind. */
 export function warnOfAddresses (
   instance: FastifyInstance,

@@ -5,12 +5,13 @@ import { maxOAuthBodyBytes } from '../limits.ts'
 import { isRefusal, type McpOAuthError } from '../errors.ts'
 import { invalidRequest, parameters } from '../oauth/parameters.ts'
 import type { Config } from '../options/config.ts'
+import { warnOfLostPaths } from './addresses.ts'
 import { closingOf } from './closing.ts'
 import { allowAnyOrigin, isolatedScope, publicRoute, replyToOtherMethods } from './isolate.ts'
 import type { Events } from './events.ts'
 import { dropQueries } from './not-found.ts'
 import { createRateLimits, type EndpointLimit, type RateLimit } from './rate-limits.ts'
-import { cacheableHeaders, openerPolicy, securityHeaders } from './replies.ts'
+import { cacheableHeaders, openerPolicy, safeLogger, securityHeaders } from './replies.ts'
 import { checkedBy, checkOnListen } from './self-check.ts'
 
 /**
@@ -88,7 +89,9 @@ export function serveEndpoints<Server extends ServedServer> (
     return { method, url: prefix + url, body, type: typeOf(endpoint) }
   })
   checkOnListen(instance, checks, server.urls)
-  dropQueries(instance, routes.map(({ url }) => (prefix + url).toLowerCase()))
+  const paths = routes.map(({ url }) => prefix + url)
+  dropQueries(instance, paths.map(path => path.toLowerCase()))
+  warnOfLostPaths(instance, paths, safeLogger(instance.log))
   return base =>
     Object.fromEntries(
       served.flatMap(endpoint =>

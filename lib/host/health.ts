@@ -1,6 +1,8 @@
 /** Do the dependencies of a registration work, and who is told when they do not? */
 import { createCondition, isDependencyFault, type Health } from '../http/condition.ts'
+import { slowWarningMs } from '../limits.ts'
 import type { Config } from '../options/config.ts'
+import type { Log } from '../types.ts'
 import type { Events } from './events.ts'
 
 /** The health of one registration: null for what it does not have. */
@@ -16,8 +18,9 @@ export interface RegistrationHealth {
 export type Conditions = ReturnType<typeof createConditions>
 
 /** Creates the conditions of a registration, whose changes are events. */
-export function createConditions ({ provider, store }: Config, events: Events) {
+export function createConditions ({ provider, store }: Config, events: Events, log: Log) {
   const report = events.of(null)
+  let lastSlow = -Infinity
   const host = provider ? new URL(provider.issuer).host : ''
   const conditionOf = (part: 'endpoints' | 'keys') =>
     createCondition(isDependencyFault, {
@@ -26,7 +29,15 @@ export function createConditions ({ provider, store }: Config, events: Events) {
     })
   store?.condition.listen({
     failed: reason => report('store.failed', { reason }),
-    recovered: ms => report('store.recovered', { ms })
+    recovered: ms => report('store.recovered', { ms }),
+    slow (ms) {
+      if (performance.now() - lastSlow < slowWarningMs) return
+      lastSlow = performance.now()
+      log.warn(
+        { ms: Math.round(ms) },
+        'A command of the store took long, and a login needs several. Check the load of the store'
+      )
+    }
   })
   return {
     provider: conditionOf('endpoints'),

@@ -16,6 +16,8 @@ export interface Health {
 export interface Listener {
   failed(reason: string): void
   recovered(ms: number): void
+  /** It works, and took unusually long. */
+  slow?(ms: number): void
 }
 
 /** Watches one dependency. */
@@ -34,7 +36,7 @@ export function createCondition (
   listener: Listener = { failed () {}, recovered () {} },
   now = Date.now
 ) {
-  let { failed, recovered } = listener
+  let { failed, recovered, slow } = listener
   let health: Health = { status: 'unknown', since: now() }
   const told = new Set<string>()
 
@@ -63,8 +65,11 @@ export function createCondition (
 
     /** Replaces the listener. */
     listen (listener: Listener) {
-      ;({ failed, recovered } = listener)
+      ;({ failed, recovered, slow } = listener)
     },
+
+    /** Notes that an operation took unusually long. */
+    slow: (ms: number) => slow?.(ms),
 
     /** Runs an operation of the dependency, and notes how it ends. */
     async watch<T> (operation: () => Promise<T>): Promise<T> {

@@ -7,6 +7,7 @@ import {
   storeFailureThreshold,
   storeProbeWaitMs,
   storeResetTimeoutMs,
+  storeSlowMs,
   storeTimeoutMs
 } from '../limits.ts'
 import { inClientSpan } from '../telemetry/spans.ts'
@@ -87,6 +88,7 @@ function createBreaker (condition: Condition, probe: (key: string) => Promise<un
   let probing: Promise<unknown> | undefined
 
   async function attempt<T> (operation: () => Promise<T>): Promise<T> {
+    const begun = performance.now()
     try {
       const result = await condition.watch(() =>
         withTimeout(
@@ -97,6 +99,7 @@ function createBreaker (condition: Condition, probe: (key: string) => Promise<un
       )
       failures = 0
       respondedAt = performance.now()
+      if (respondedAt - begun > storeSlowMs) condition.slow(respondedAt - begun)
       return result
     } catch (cause) {
       failures++

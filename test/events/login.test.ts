@@ -2,7 +2,8 @@ import assert from 'node:assert/strict'
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { test } from 'node:test'
 import type { McpOAuthEvent } from '../../lib/index.ts'
-import { startFlow } from '../support/flow.ts'
+import { openBrowser, startFlow } from '../support/flow.ts'
+import { sendRequest } from '../support/requests.ts'
 
 const loggedEvents = (lines: readonly string[]) =>
   lines.map(line => JSON.parse(line)).filter(({ event }) => event !== undefined)
@@ -160,4 +161,27 @@ test('a subscriber cannot change what guards and pages go on with', async (t) =>
   const { access_token: token } = await flow.tokens(await flow.register())
   const ask = () => fetch(`${flow.origin}/admin`, { headers: { authorization: `Bearer ${token}` } })
   assert.deepEqual([(await ask()).status, (await ask()).status], [403, 403])
+})
+
+test('a browser without cookies, or with those of another login, is an info line with the reason', async (t) => {
+  const flow = await startFlow(t)
+  const browser = openBrowser()
+  const request = await flow.form(browser, flow.params(await flow.register()))
+  const send = async (headers: Record<string, string>) => {
+    const from = flow.logs.length
+    const body = new URLSearchParams({ request, action: 'approve' })
+    const response = await sendRequest(`${flow.origin}/oauth/consent`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/x-www-form-urlencoded', ...headers },
+      body: String(body)
+    })
+    assert.equal(response.status, 403)
+    const lines = flow.logs.slice(from).map(line => JSON.parse(line)).filter(({ code }) => code)
+    return lines.map(({ level, reason }) => `${level} ${reason}`).join()
+  }
+  assert.match(await send({}), /^30 the request has no cookies: .*reverse proxy removes Cookie/)
+  assert.match(await send({ cookie: 'a=b' }), /^30 the cookie of this login is not among/)
+  const cookie = [...browser.jar].map(([name, value]) => `${name}=${value}`).join('; ')
+  const foreign = await send({ cookie, 'sec-fetch-site': 'cross-site' })
+  assert.match(foreign, /^30 it comes from another page \(sec-fetch-site: "cross-site"\)$/)
 })

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
 import type { FastifyInstance } from 'fastify'
 import { loggingApp } from '../support/app.ts'
+import { startFlow } from '../support/flow.ts'
 import { startGuarded } from '../support/guarded.ts'
 import { sendRequest } from '../support/requests.ts'
 
@@ -67,4 +68,20 @@ test('with publicUrl, and where the app has a route for POST /, there is no warn
     'x-forwarded-for': '192.0.2.1'
   })
   assert.deepEqual(warnings(), [])
+})
+
+test('a request to an endpoint without the beginning of its path is one warning', async (t) => {
+  const flow = await startFlow(t, { options: { prefix: '/api' } })
+  const warnings = () => flow.logs.filter(line => line.includes('"option":"publicUrl"'))
+  const send = async (path: string, method: 'GET' | 'POST' = 'GET') =>
+    assert.equal((await sendRequest(flow.origin + path, { method })).status, 404)
+  for (const path of ['/authorize', '/token', '/', '/callback?code=canary']) await send(path)
+  await send('/other', 'POST')
+  assert.deepEqual(warnings(), [])
+  await send('/oauth/token', 'POST')
+  await send('/authorize?client_id=canary')
+  const [warning = '', ...others] = warnings()
+  assert.deepEqual(others, [])
+  assert.match(warning, /a request to \/oauth\/token, and the endpoint is \/api\/oauth\/token\./)
+  assert.doesNotMatch(warning, /canary/)
 })

@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { memoryStore } from '../../lib/store/memory.ts'
 import type { Store } from '../../lib/types.ts'
+import { startFlow } from '../support/flow.ts'
 import { withCircuitBreaker } from '../../lib/store/circuit-breaker.ts'
 
 const down = {
@@ -176,4 +177,27 @@ test('withCircuitBreaker accepts an instance of a class without warnings()', asy
   const store = withCircuitBreaker(new MapStore())
   assert.equal(await store.putIfAbsent('a', '1', 60), null)
   assert.deepEqual([await store.get('a'), await store.warnings?.()], ['1', []])
+})
+
+test('a store whose command takes long is one warning, and works on', async (t) => {
+  const memory = memoryStore()
+  let delay = 0
+  const store: Store = {
+    ...memory,
+    async putIfAbsent (...entry) {
+      await sleep(delay)
+      return await memory.putIfAbsent(...entry)
+    }
+  }
+  const flow = await startFlow(t, { options: { store } })
+  const warnings = () => flow.logs.filter(line => line.includes('of the store took long'))
+  const id = await flow.register()
+  await flow.tokens(id)
+  assert.deepEqual(warnings(), [])
+  delay = 500
+  await flow.tokens(id)
+  const [warning = '', ...others] = warnings()
+  assert.deepEqual(others, [])
+  const { ms, level } = JSON.parse(warning)
+  assert.ok(ms >= 499 && level === 40)
 })

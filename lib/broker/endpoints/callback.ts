@@ -11,7 +11,7 @@ import { pageErrorHandler } from '../../pages/errors.ts'
 import type { Broker } from '../broker.ts'
 import { codeIdsOf } from '../logins.ts'
 import type { CodeContent } from '../tokens.ts'
-import { completed, type LoginContent, notSealedHere } from './consent.ts'
+import { completed, type LoginContent, notBegunHere, notSealedHere } from './consent.ts'
 
 /**
  * Errors of the provider (RFC 6749 §4.1.2.1, OpenID Connect Core §3.1.2.6) as a client receives
@@ -67,7 +67,8 @@ export const callbackEndpoint: Endpoint<Broker> = {
     if (login?.upstreamState !== state) {
       throw new McpOAuthError('accessDenied', {
         description: 'This sign-in has ended, or was started in another browser.',
-        page: 'endedLogin'
+        page: 'endedLogin',
+        cause: notBegunHere({ cookie: request.headers.cookie })
       })
     }
     const { redirectUri, state: clientState, upstreamState, named: client, ...approved } = login

@@ -1,6 +1,7 @@
 /** Where does the browser go after the user's decision? */
+import type { IncomingHttpHeaders } from 'node:http'
 import { errorLocation } from '../../clients/authorize.ts'
-import { McpOAuthError } from '../../errors.ts'
+import { McpOAuthError, quoted } from '../../errors.ts'
 import type { EventClient } from '../../events/table.ts'
 import { formOf, type Endpoint } from '../../host/endpoint.ts'
 import { maxConsentFormBytes } from '../../limits.ts'
@@ -22,6 +23,19 @@ export interface LoginContent extends ApprovedRequest, ProviderLoginIds {
 /** Why a value of a browser cannot be opened: it does not tell which. */
 export const notSealedHere = 'it is older than lifetimes.consent, was sealed by an instance with ' +
   'another secret or clock, or never by this server'
+
+/** Why a browser is not known to have begun a login, from its headers. */
+export const notBegunHere = (
+  { cookie, 'sec-fetch-site': site = 'same-origin' }: IncomingHttpHeaders
+) =>
+  new Error(
+    cookie === undefined
+      ? 'the request has no cookies: it did not come to publicUrl by https, or a reverse proxy ' +
+        'removes Cookie or Set-Cookie'
+      : site === 'same-origin'
+      ? 'the cookie of this login is not among its cookies'
+      : `it comes from another page (sec-fetch-site: ${quoted(site)})`
+  )
 
 /** The error for a login whose code was redeemed. */
 export const completed = () =>
@@ -61,7 +75,8 @@ export const consentEndpoint: Endpoint<Broker> = {
     if (csrf === null || hash(csrf) !== browser || !isSameOrigin) {
       throw new McpOAuthError('accessDenied', {
         description: 'This page was not opened in this browser.',
-        page: 'otherBrowser'
+        page: 'otherBrowser',
+        cause: notBegunHere(request.headers)
       })
     }
 
