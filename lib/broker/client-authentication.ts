@@ -10,6 +10,7 @@ import {
   isSecretOf,
   parseClientAuthentication
 } from '../oauth/client-authentication.ts'
+import { hasLogins } from '../oauth/grant-types.ts'
 import type { RequestParameters } from '../oauth/parameters.ts'
 import { signatureAlgorithms } from '../oauth/public-keys.ts'
 import { type KeySet, verifyAssertion as verifyWithKeySet } from '../provider/keys.ts'
@@ -25,6 +26,8 @@ export interface AuthenticatedClient {
   /** Its assertion, if it sent one that counts. */
   assertions: SingleUse[]
   isAuthenticated: boolean
+  /** Its grants, if they are not the default ones. */
+  grantTypes?: Client['grantTypes']
 }
 
 /**
@@ -50,8 +53,10 @@ export async function authenticateClient (
   const { clientId, method } = credentials
   const { clients, config } = broker
   const mayBeDocumented = method === 'private_key_jwt' || (method === 'none' && !isSealed)
-  const client = clients.listed(clientId) ??
-    (mayBeDocumented ? await clients.documented(clientId) : null)
+  const listed = clients.listed(clientId)
+  const client = listed ?? (mayBeDocumented ? await clients.documented(clientId) : null)
+  // A document that names other user grants than at a login does not end the session.
+  const grantTypes = listed || !hasLogins(client?.grantTypes) ? client?.grantTypes : undefined
   const { secretHashes, jwks, jwksUri } = client ?? {}
   const isWorkload = config.workloads.some(entry => entry.clients?.includes(clientId))
   const hasKeys = jwks !== undefined || jwksUri !== undefined
@@ -60,7 +65,7 @@ export async function authenticateClient (
     if (method !== 'private_key_jwt') throw rejected('sent no assertion')
     const verify = isWorkload ? verifyWorkload : verifyAssertion
     const assertion = await verify(broker, client, credentials.assertion, now)
-    return { clientId, assertions: [assertion], isAuthenticated: true }
+    return { clientId, assertions: [assertion], isAuthenticated: true, grantTypes }
   } else if (secretHashes) {
     if (!('secret' in credentials) || !isSecretOf(secretHashes, credentials.secret)) {
       throw rejected('sent no secret, or a wrong one')
@@ -74,7 +79,7 @@ export async function authenticateClient (
       throw rejected('is unknown, or is public and sent a secret')
     }
   }
-  return { clientId, assertions: [], isAuthenticated: secretHashes !== undefined }
+  return { clientId, assertions: [], isAuthenticated: secretHashes !== undefined, grantTypes }
 }
 
 /**

@@ -13,6 +13,7 @@ import {
   type AuthorizationRequest,
   type AuthorizationRules
 } from '../oauth/authorization-request.ts'
+import { hasLogins } from '../oauth/grant-types.ts'
 import { parameters, required, type RequestParameters } from '../oauth/parameters.ts'
 import type { RedirectPolicy } from '../oauth/redirect-uri.ts'
 import { appendQuery } from '../oauth/url.ts'
@@ -79,6 +80,7 @@ export async function handleAuthorizationRequest (
     }
     const registered = client.redirectUris ?? params.get('redirect_uri') ?? []
     redirectUri = redirectUriOf(params, registered, endpoint.redirectPolicy())
+    if (!hasLogins(client.grantTypes)) throw new McpOAuthError('unauthorizedClient')
     const authorization = parseAuthorizationRequest(params, redirectUri, endpoint.rules())
     return await proceed({ params, client, authorization, prompt: promptOf(params) })
   } catch (error) {

@@ -57,9 +57,9 @@ export function createClients (
       return name ?? (await open(id, -Infinity))?.n ?? null
     },
 
-    /** Whether the metadata document of a client has become invalid. */
-    isInvalidated: async (id: string) =>
-      clients.listed(id) === undefined && await documents?.isInvalidated(id) === true,
+    /** Why a client can log in no user, if its metadata document has changed so. */
+    loginProblem: async (id: string) =>
+      clients.listed(id) ? null : await documents?.loginProblem(id) ?? null,
 
     /**
      * The client of a metadata document, for its authentication; null for other ids.

@@ -19,6 +19,7 @@ import {
 } from '../limits.ts'
 import { isClientIdUrl } from '../oauth/client-id-url.ts'
 import { parseClientDocument } from '../oauth/client-metadata.ts'
+import { hasLogins } from '../oauth/grant-types.ts'
 import { publicKeyProblem, secretMemberOf } from '../oauth/public-keys.ts'
 import type { RedirectPolicy } from '../oauth/redirect-uri.ts'
 import { createKeySet, type KeySet } from '../provider/keys.ts'
@@ -112,11 +113,13 @@ export function createClientDocuments (
     known: (id: string) => clients.peek(id)?.client,
 
     /**
-     * Whether the document can be fetched and is not valid any more. A document that cannot be
-     * fetched within a second is assumed to be valid.
+     * Why the client can log in no user: its document can be fetched and is not valid any more, or
+     * names other grants. A document that cannot be fetched within a second is assumed to be valid.
      */
-    async isInvalidated (id: string) {
-      return await documents.findQuickly(id) === null && failures.get(id)?.fetched === true
+    async loginProblem (id: string) {
+      const client = await documents.findQuickly(id)
+      if (client && !hasLogins(client.grantTypes)) return 'unauthorizedClient'
+      return client === null && failures.get(id)?.fetched ? 'invalidClient' : null
     },
 
     /** The client of a document that can be fetched within a second. */

@@ -9,6 +9,7 @@ import {
 } from '../limits.ts'
 import { isPlainObject, parseJsonObject, present } from '../util/json.ts'
 import { isClientIdUrl } from './client-id-url.ts'
+import { jwtBearer } from './grant-types.ts'
 import { publicKeyProblem, secretMemberOf } from './public-keys.ts'
 import {
   isLoopbackRedirect,
@@ -31,8 +32,8 @@ const uriMembers = ['client_uri', 'logo_uri', 'tos_uri', 'policy_uri', 'jwks_uri
  * dropped, as are redirect URIs that the policy does not allow.
  *
  * A client that requests a secret becomes a public one, which `token_endpoint_auth_method` in the
- * response tells it (RFC 7591 §3.2.1). Grant types are narrowed to those of user logins, scopes to
- * known ones.
+ * response tells it (RFC 7591 §3.2.1). Grant types are narrowed to `others` and those of user
+ * logins, which only clients with another one may do without; scopes to known ones.
  *
  * @throws {McpOAuthError} `invalidRequest` if the body is not an object; `invalidRedirectUri` and
  *   `invalidClientMetadata`, with fixed descriptions
@@ -40,14 +41,15 @@ const uriMembers = ['client_uri', 'logo_uri', 'tos_uri', 'policy_uri', 'jwks_uri
 export function parseClientMetadata (
   body: unknown,
   redirectPolicy: RedirectPolicy,
-  scopeRules: ScopeRules = { knownScopes: null }
+  scopeRules: ScopeRules = { knownScopes: null },
+  others: ReadonlyArray<typeof jwtBearer> = []
 ) {
   if (!isPlainObject(body)) throw new McpOAuthError('invalidRequest')
   const members = new Map(Object.entries(body).filter(([, value]) => value !== null))
   const { redirectUris, refused } = redirectUrisOf(members, redirectPolicy)
   const applicationType = applicationTypeOf(members, redirectUris)
   const name = nameOf(members)
-  const grantTypes = grantTypesOf(members)
+  const grantTypes = grantTypesOf(members, others)
   const scope = scopeOf(members, scopeRules)
   if (!authMethods.includes(stringOf(members, 'token_endpoint_auth_method') ?? 'none')) {
     throw invalid('The token_endpoint_auth_method is not supported.')
@@ -112,13 +114,13 @@ function nameOf (members: Members) {
   return `${name.slice(0, maxClientNameChars - 1).replace(/[\ud800-\udbff]$/, '')}…`
 }
 
-function grantTypesOf (members: Members) {
+function grantTypesOf (members: Members, others: ReadonlyArray<typeof jwtBearer>) {
   const requested = stringsOf(members, 'grant_types') ?? ['authorization_code']
   const responses = stringsOf(members, 'response_types') ?? ['code']
-  if (!requested.includes('authorization_code') || !responses.includes('code')) {
-    throw invalid('A client must use the grant type authorization_code and the response type code.')
-  }
-  return userGrants.filter(type => requested.includes(type))
+  const hasLogins = requested.includes('authorization_code') && responses.includes('code')
+  const types = [...hasLogins ? userGrants : [], ...others].filter(type => requested.includes(type))
+  if (types.length > 0) return types
+  throw invalid('A client must use the grant type authorization_code and the response type code.')
 }
 
 function scopeOf (members: Members, rules: ScopeRules) {
@@ -139,10 +141,7 @@ function checkUris (members: Members) {
   }
 }
 
-/**
- * Rejects addresses: they mostly mean internal machines. Pages on loopback are clients in
- * development.
- */
+/** Rejects addresses: most are of internal machines. Loopback is for clients in development. */
 function isWebUrlOrEmpty (value = '') {
   if (value === '') return true
   if (value.length > maxUrlChars || /\s/.test(value) || !URL.canParse(value)) return false
@@ -218,7 +217,7 @@ export function parseClientDocument (
       throw new Error('The document names an unsupported authentication method')
     }
     const { redirect_uris: redirectUris, client_name: name, grant_types: grantTypes, ...others } =
-      parseClientMetadata(members, redirectPolicy)
+      parseClientMetadata(members, redirectPolicy, undefined, [jwtBearer])
     if (name === undefined) throw new Error('The document has no client_name')
     const { refused, dpop_bound_access_tokens: dpopBound } = others
     return {

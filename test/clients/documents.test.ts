@@ -387,13 +387,13 @@ test('accepts allows a client whose website is down, so that its sessions contin
   assert.equal(state.fetched.length, 1)
 })
 
-test('isInvalidated is false while the document cannot be fetched [C-13]', async () => {
+test('loginProblem is null while the document cannot be fetched [C-13]', async () => {
   const { state, documents } = setUp()
   state.status = 503
-  assert.equal(await documents.isInvalidated(id), false)
+  assert.equal(await documents.loginProblem(id), null)
 })
 
-test('isInvalidated ignores the document of a client that the operator listed [C-13]', async () => {
+test('loginProblem ignores the document of a client that the operator listed [C-13]', async () => {
   const { state, documents } = setUp()
   const listed = { id, redirectUris: ['https://app.example/cb'], name: null }
   state.status = 404
@@ -402,8 +402,8 @@ test('isInvalidated ignores the document of a client that the operator listed [C
       createSealer(['a test secret that is long enough to be one']),
       [listed],
       documents
-    ).isInvalidated(id),
-    false
+    ).loginProblem(id),
+    null
   )
   assert.deepEqual(state.fetched, [])
   assert.equal(
@@ -411,7 +411,7 @@ test('isInvalidated ignores the document of a client that the operator listed [C
       createSealer(['a test secret that is long enough to be one']),
       [],
       documents
-    ).isInvalidated(id),
-    true
+    ).loginProblem(id),
+    'invalidClient'
   )
 })

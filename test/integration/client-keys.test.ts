@@ -6,6 +6,7 @@ import { matrix } from '../support/matrix.ts'
 import {
   claimsOf,
   isError,
+  isErrorRedirect,
   isPage,
   loopbackUri,
   redeem,
@@ -22,6 +23,7 @@ import {
   startInternet
 } from '../support/internet.ts'
 import { idJag, identityClaims, jwtBearer, startAssertionIssuer } from '../support/assertions.ts'
+import { tokenExchange } from '../support/delegation.ts'
 import { assertion, newKey, type KeyPair } from '../support/machines.ts'
 
 if (inside) await tests()
@@ -389,7 +391,7 @@ async function tests (): Promise<void> {
   )
 
   matrix(
-    'a client that signs exchanges identity assertions, and a request without its signature does not [REG-19]',
+    'a client that signs exchanges identity assertions, and a request without its signature does not [REG-19 EM-24]',
     async ({ startFlow }, t) => {
       const trusted = await startAssertionIssuer(t)
       const id = publish(`${urlOf(t.name)}.json`)
@@ -412,6 +414,61 @@ async function tests (): Promise<void> {
         isError(await cold.token(await request()), 503, 'temporarily_unavailable')
         internet.responses[id.slice('https://'.length)] = respondedBefore as never
       }
+    }
+  )
+
+  matrix(
+    'a client of identity assertions alone exchanges them, and logs in no user [EM-23]',
+    async ({ startFlow }, t) => {
+      const trusted = await startAssertionIssuer(t)
+      const grants = { grant_types: [tokenExchange, jwtBearer], response_types: [] }
+      const id = publish(`${urlOf(t.name)}.json`, grants)
+      const flow = await startFlow({ options: { trustedIssuers: [{ issuer: trusted.issuer }] } })
+      const ours = { issuer: flow.base, resource: flow.resource, clientId: id }
+      const exchanged = await flow.token(
+        await sign(flow, id, {
+          grant_type: jwtBearer,
+          assertion: await trusted.sign(identityClaims(trusted, ours), idJag)
+        })
+      )
+      assert.equal(exchanged.status, 200, exchanged.text)
+      const refused = await flow.authorize(flow.params(id))
+      isErrorRedirect(flow, refused, 302, 'unauthorized_client')
+      const code = await flow.login(publish(`${urlOf(t.name)}/another.json`))
+      for (const request of [redeem(id, code), renew(id, code)]) {
+        isError(
+          await flow.token(await sign(flow, id, request)),
+          400,
+          'unauthorized_client'
+        )
+      }
+    }
+  )
+
+  matrix(
+    'a code of a client whose document names no grant for logins any more is kept [EM-23]',
+    async ({ startFlow }, t) => {
+      const flow = await startFlow()
+      const isPublic = { token_endpoint_auth_method: 'none', jwks: undefined }
+      const id = publish(`${urlOf(t.name)}.json`, isPublic)
+      const request = redeem(id, await flow.login(id))
+      publish(id, { ...isPublic, grant_types: [jwtBearer] })
+      const cold = await flow.addInstance()
+      isError(await cold.token(request), 400, 'unauthorized_client')
+      assert.equal((await flow.token(request)).status, 200)
+    }
+  )
+
+  matrix(
+    'the tokens of a login go on when the document names no refresh tokens any more [REG-19]',
+    async ({ startFlow }, t) => {
+      const flow = await startFlow()
+      const id = publish(`${urlOf(t.name)}.json`)
+      const tokens = await flow.token(await sign(flow, id, redeem(id, await flow.login(id))))
+      publish(id, { grant_types: ['authorization_code'] })
+      const cold = await flow.addInstance()
+      const request = renew(id, tokens.json()['refresh_token'])
+      assert.equal((await cold.token(await sign(flow, id, request))).status, 200)
     }
   )
 }

@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { isClientIdUrl } from '../../lib/oauth/client-id-url.ts'
 import { parseClientDocument } from '../../lib/oauth/client-metadata.ts'
+import { jwtBearer, tokenExchange as exchange } from '../../lib/oauth/grant-types.ts'
 import type { RedirectPolicy } from '../../lib/oauth/redirect-uri.ts'
 import { redirectUriMatches } from '../../lib/oauth/redirect-uri.ts'
 import { newKey } from '../support/machines.ts'
@@ -192,6 +193,23 @@ test('parseClientDocument returns the members that we use [REG-12]', () => {
     }
   )
   assert.deepEqual(accepts({ token_endpoint_auth_method: null }).name, 'App')
+})
+
+test('parseClientDocument accepts a client of identity assertions, without logins [EM-23]', () => {
+  const grantsOf = (members: Record<string, unknown>) => accepts(members).grantTypes
+  assert.deepEqual(grantsOf({ grant_types: [exchange, jwtBearer] }), [jwtBearer])
+  assert.deepEqual(grantsOf({ grant_types: [jwtBearer], response_types: [] }), [jwtBearer])
+  for (
+    const members of [
+      { grant_types: [jwtBearer, 'refresh_token'] },
+      { grant_types: [jwtBearer, 'refresh_token', 'authorization_code'], response_types: ['token'] }
+    ]
+  ) assert.deepEqual(grantsOf(members), [jwtBearer])
+  assert.deepEqual(
+    grantsOf({ grant_types: [jwtBearer, 'refresh_token', 'authorization_code'] }),
+    ['authorization_code', 'refresh_token', jwtBearer]
+  )
+  rejects({ grant_types: [jwtBearer], redirect_uris: undefined })
 })
 
 test('parseClientDocument accepts a loopback URI for all ports [REG-13]', () => {
@@ -394,6 +412,8 @@ test('parseClientDocument requires a name that cannot deceive [REG-12]', () => {
 
 test('parseClientDocument checks grants, response types and logos, and fetches none of them [C-18]', () => {
   rejects({ grant_types: ['client_credentials'] })
+  rejects({ grant_types: ['refresh_token', exchange] })
+  rejects({ grant_types: [] })
   rejects({ response_types: ['token'] })
   rejects({ logo_uri: 'javascript:alert(1)' })
   rejects({ logo_uri: 'https://169.254.169.254/' })

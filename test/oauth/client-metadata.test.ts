@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { McpOAuthError } from '../../lib/errors.ts'
 import { parseClientMetadata } from '../../lib/oauth/client-metadata.ts'
+import { jwtBearer } from '../../lib/oauth/grant-types.ts'
 
 const redirectPolicy = { allowed: null, forbidden: [] }
 const uris = ['http://127.0.0.1/cb']
@@ -150,7 +151,7 @@ test('parseClientMetadata narrows grants to codes and refresh tokens [R-16]', ()
   assert.deepEqual(
     register({
       redirect_uris: uris,
-      grant_types: ['implicit', 'authorization_code', 'client_credentials'],
+      grant_types: ['implicit', 'authorization_code', 'client_credentials', jwtBearer],
       response_types: ['token', 'code']
     }),
     minimal
@@ -164,6 +165,7 @@ test('parseClientMetadata narrows grants to codes and refresh tokens [R-16]', ()
       'urn:ietf:params:oauth:grant-type:device_code'
     ].map((type) => ({ grant_types: [type] })),
     { grant_types: [] },
+    { grant_types: [jwtBearer] },
     { grant_types: 'authorization_code' },
     { grant_types: [['authorization_code']] },
     { response_types: ['token'] },

@@ -79,11 +79,10 @@ export const tokenEndpoint: Endpoint<Broker> = {
       const isAnonymous = grant.isAnonymous?.(tokenRequest) &&
         !hasCredentials(request.headers, params)
       const authenticated = isAnonymous
-        ? { clientId: '', assertions: [], isAuthenticated: false }
+        ? { clientId: '', assertions: [], isAuthenticated: false, grantTypes: [] }
         : await authenticateClient(broker, request, params, now, userGrants.includes(grant.type))
-      const { clientId, assertions, isAuthenticated } = authenticated
+      const { clientId, assertions, isAuthenticated, grantTypes = userGrants } = authenticated
       if (!isAnonymous) client = { id: clientId, name: await clients.nameOf(clientId) }
-      const { grantTypes = userGrants } = clients.listed(clientId) ?? {}
       const isAllowed = grant.checksClient || grantTypes.includes(grant.type)
       if (!isAllowed) throw new McpOAuthError('unauthorizedClient')
       // A proof is verified before any code or token is used.

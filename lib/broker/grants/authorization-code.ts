@@ -40,7 +40,8 @@ export const authorizationCode: Grant<typeof parseAuthorizationCode> = {
     }
     // The metadata document of the client may have become invalid. The redirect URI stays as the
     // user approved it.
-    if (await clients.isInvalidated(clientId)) throw new McpOAuthError('invalidClient')
+    const problem = await clients.loginProblem(clientId)
+    if (problem) throw new McpOAuthError(problem)
     await provider.ready()
     const tokens = await singleFlight(
       hash(JSON.stringify([code.id, context.key])),
