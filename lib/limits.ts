@@ -42,6 +42,10 @@ export const closeTimeoutSeconds = 10
 export const maxCloseTimeoutSeconds = 3600
 /** Foreign values of `Host` that the log warns of. */
 export const maxToldHosts = 5
+/** Requests with invalid tokens that one address sends in a minute before the log has a warning. */
+export const manyInvalidTokens = 100
+/** Logins that go on to the provider, and do not come back, before the log has a warning. */
+export const manyLostLogins = 3
 /** A command of the store that takes longer is worth a warning: a login needs several. */
 export const storeSlowMs = 400
 /** Between two warnings of a slow provider or store. */

@@ -21,6 +21,7 @@ import type { UrlSource } from '../urls.ts'
 import { lazy } from '../util/lazy.ts'
 import { createLoginCookies, createLoginStates } from './logins.ts'
 import { createKept } from './kept.ts'
+import { createReturns } from './returns.ts'
 import { ownerOf, createRevocation } from './revocation.ts'
 import { createSingleFlight } from './single-flight.ts'
 
@@ -85,12 +86,13 @@ export async function createBroker (
     store ? undefined : () => memoryStore({ max: floodedStoreEntries })
   )
   const issuer = () => urls().base
+  const redirectUri = () => `${issuer()}/oauth/callback`
   const provider = createProviderLogin({
     ...client,
     clientId: client.clientId as string,
     scopes: client.defaultScopes,
     metadata: discovery.metadata,
-    redirectUri: () => `${issuer()}/oauth/callback`,
+    redirectUri,
     needsClaims: config.authorizeUser !== null,
     log,
     condition: context.conditions?.provider
@@ -123,7 +125,11 @@ export async function createBroker (
       log.warn(
         { option: 'defaultScope' },
         'The provider issued no refresh token: users log in again when their access token expires. ' +
-          'Request offline_access, or what the page of the provider says'
+          `${
+            client.defaultScopes.includes('offline_access')
+              ? 'Allow this client offline_access at the provider'
+              : 'Request offline_access'
+          }, or what the page of the provider says`
       )
     }
     isRefreshable = false
@@ -166,6 +172,7 @@ export async function createBroker (
     singleFlight: createSingleFlight(marks, running, warnOfDelay),
     warnOfNoRefreshToken,
     provider,
+    returns: createReturns(store === null, redirectUri, log),
     issuer,
     revocation: createRevocation({
       marks,

@@ -12,7 +12,9 @@ export async function endReused (context: TokenContext & { token: RefreshContent
   const ends = broker.config.refresh.onReuse === 'revoke' && !isSafe
   if (ends) await broker.revocation.revokeGrant(token.grant, now, token.upstream)
   const error = invalidGrant(
-    `The refresh token was replaced long ago, or was not bound to the key of its successor. ${
+    `The refresh token was replaced long ago${
+      broker.config.dpop === 'off' ? '' : ', or was not bound to the key of its successor'
+    }. ${
       ends ? 'It may be stolen, so the grant has ended' : 'The grant goes on with the newest token'
     }`
   )

@@ -137,7 +137,8 @@ export const eventLines: Record<EventType, readonly ['info' | 'warn' | 'error', 
   'provider.recovered': ['info', 'The provider works again'],
   'store.failed': [
     'error',
-    'The store fails: logins and refreshes get 503. Check the store, and the network to it'
+    'The store fails: logins and refreshes get 503, and so do calls while it cannot be read. ' +
+    'Check the store, and the network to it'
   ],
   'store.recovered': ['info', 'The store works again'],
   'keys.rotated': ['info', 'The provider changed its keys']

@@ -9,6 +9,7 @@ import { heldScopes, missingScopes } from '../oauth/scope.ts'
 import type { Config } from '../options/config.ts'
 import type { McpAuth } from '../types.ts'
 import { parseCompact } from '../verifiers/claims.ts'
+import { createInvalidTokenCount } from './invalid-tokens.ts'
 
 /** The events that requests with access tokens cause. */
 export type CallerEvents = ReturnType<typeof createCallerEvents>
@@ -38,6 +39,7 @@ export function createCallerEvents (
     return iss === own?.issuer() && typeof grant === 'string' ? { ...context, grant } : context
   }
 
+  const countInvalidToken = createInvalidTokenCount(events)
   const callerEvents = {
     isWatched: events.isWatched,
 
@@ -55,7 +57,7 @@ export function createCallerEvents (
     },
 
     /**
-     * Tells of a refusal, if anybody listens.
+     * Tells of a refusal, if anybody listens, and counts invalid tokens.
      *
      * @param needed the scopes of the guard
      */
@@ -66,6 +68,7 @@ export function createCallerEvents (
       needed: readonly string[]
     ) {
       const error = thrown instanceof McpOAuthError ? thrown : null
+      if (error?.kind === 'invalidToken') countInvalidToken(request)
       const missing = caller && error?.kind === 'insufficientScope'
         ? missingScopes(heldScopes(caller), needed, scopeHierarchy)
         : []

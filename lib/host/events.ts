@@ -94,7 +94,8 @@ export function createEvents (
           const { client, ...members } = shown
           const code = error && { code: error.code }
           const named = client && { client: clientInLog(client) }
-          requestLog[line[0]]({ event: type, ...code, ...members, ...named }, line[1])
+          const sender = line[0] === 'warn' && address !== undefined && { address }
+          requestLog[line[0]]({ event: type, ...code, ...members, ...named, ...sender }, line[1])
           if (error) loggedErrors.add(error)
         }
         if (onEvent === null && !channels[type].hasSubscribers) return

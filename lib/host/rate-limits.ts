@@ -88,7 +88,7 @@ export function createRateLimits (
             `An address sent ${max} requests to /oauth/${name}${
               limit === 'token' ? ' that were refused' : ''
             } in a minute. ` +
-              'If many users share it, raise the option'
+              'Block it at the reverse proxy, or raise the option if many users share it'
           )
           const denial = { status: 429, error: error.error, reason: `rateLimits.${limit}` }
           events.of(request)('request.denied', denial)

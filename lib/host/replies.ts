@@ -175,5 +175,7 @@ export function classify (thrown: Error, request: FastifyRequest) {
   const kind = statusCode === 401
     ? anonymous ? 'missingToken' : 'invalidToken'
     : kindsByStatus[statusCode] ?? (statusCode < 500 ? 'invalidRequest' : 'internal')
-  return new McpOAuthError(kind, { cause: thrown })
+  const isOfHook = [401, 403, 429, 503].includes(statusCode) && !code.startsWith('FST_ERR_')
+  const cause = isOfHook ? new Error('a hook of the app refused it', { cause: thrown }) : thrown
+  return new McpOAuthError(kind, { cause })
 }

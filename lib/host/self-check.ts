@@ -106,7 +106,7 @@ async function check (instance: FastifyInstance, routes: CheckedRoute[], { host,
     const { statusCode, payload: text } = response
     // The app may be busy now, and limit rates.
     if (text !== answer && ![429, 503].includes(statusCode)) {
-      changed.push(`${method} ${url} ${statusCode}`)
+      changed.push(`${method} ${url} ${statusCode === 200 ? 'changed' : statusCode}`)
     }
   }
   if (changed.length === 0) return

@@ -37,7 +37,9 @@ export function originGuard (
     safeLogger(log).warn(
       { option: 'publicUrl' },
       `Requests have the Host ${quoted(host)}, and publicUrl is ${publicUrl ?? 'missing'}. ` +
-        'Let the reverse proxy pass Host, set publicUrl, or list it in allowedHosts'
+        `Let the reverse proxy pass Host, ${
+          publicUrl === null ? 'set publicUrl, ' : ''
+        }or list it in allowedHosts`
     )
   }
 

@@ -117,10 +117,16 @@ export async function callProvider<T> (
     if (ownError) throw ownError
     const status = statusOf(cause)
     const { name = '', code, namesClient } = oauthError(cause)
+    const response = responseIn(cause)
     // The library says that the response is an error, and not which one.
-    const answer = [status, name, code].filter(Boolean).join(' ')
+    const answer = [status, name || response?.headers.get('content-type'), code]
+      .filter(Boolean).join(' ')
     const fault = (kind: ErrorKind, problem = 'The identity provider answered') => {
-      const remedy = kind === 'providerMisbehaved' ? '. Compare the settings at both' : ''
+      const remedy = kind !== 'providerMisbehaved'
+        ? ''
+        : name === ''
+        ? ', which is no OAuth response. Look for a proxy, a firewall or maintenance in between'
+        : '. Compare the settings at both'
       const said = answer === ''
         ? cause
         : new Error(`${problem}: ${quoted(answer)}${remedy}`, { cause })
@@ -155,11 +161,14 @@ export function statusOf (thrown: unknown) {
   return 0
 }
 
+/** Returns the response that an error was made from. */
+const responseIn = (thrown: unknown) =>
+  [...causesOf(thrown)].map(error => error.response ?? error)
+    .find(answer => answer instanceof Response)
+
 /** Returns the seconds that a provider asks its clients to wait (RFC 9110 §10.2.3), if sensible. */
 function retryAfterOf (thrown: unknown) {
-  const response = [...causesOf(thrown)].map(error => error.response ?? error)
-    .find(answer => answer instanceof Response)
-  const seconds = Number(response?.headers.get('retry-after'))
+  const seconds = Number(responseIn(thrown)?.headers.get('retry-after'))
   return seconds >= 1 && seconds <= maxRetryAfterSeconds ? Math.ceil(seconds) : undefined
 }
 

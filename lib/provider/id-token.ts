@@ -35,6 +35,9 @@ function claimFault ({ cause }: Error) {
     quoted(expected)
   }`
   return new McpOAuthError('providerMisbehaved', {
-    cause: new Error(`${problem}. Compare it with the option ${setting}`, { cause })
+    cause: new Error(
+      `${problem}. Compare the option ${setting} with the settings at the provider`,
+      { cause }
+    )
   })
 }

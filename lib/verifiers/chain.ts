@@ -102,12 +102,14 @@ export function chain (
   return Object.assign(verify, { known })
 
   /** Only a token with a valid signature gets so far. */
-  function warnOfClock ({ log }: VerifyContext, reason = '') {
+  function warnOfClock ({ log }: VerifyContext, { issuer }: TokenVerifier, reason = '') {
     if (isClockTold || !reason.includes('clocks differ')) return
     isClockTold = true
     log?.warn(
       { reason },
-      'The clock of this machine differs from that of the issuer of a token. Synchronize both'
+      `The clock of this machine differs from that of ${
+        issuer === undefined ? 'another instance of this server' : 'the issuer of a token'
+      }. Compare both with the time`
     )
   }
 
@@ -142,13 +144,13 @@ export function chain (
           ? cause
           : new McpOAuthError('keysUnavailable', { cause })
         logResult(verify, context, error.statusCode < 500 ? 'invalid' : 'unavailable', error.cause)
-        warnOfClock(context, Object(error.cause).message)
+        warnOfClock(context, verify, Object(error.cause).message)
         throw error
       }
     }
     const issuer = parseCompact(token)?.claims.iss
     const problem = issuer === undefined
-      ? 'it is opaque, or inactive. Use introspectionVerifier, or the broker'
+      ? 'it is opaque, or inactive. Use introspectionVerifier for opaque tokens of a provider, or the broker'
       : `its issuer is ${quoted(issuer)}, and expected is ${
         verifiers.map(verify => verify.issuer ?? 'another').join(' or ')
       }. Compare them byte by byte`

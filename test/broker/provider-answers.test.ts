@@ -223,8 +223,8 @@ matrix(
     const rows: Array<[status: number, error: string, expected: number, line: string]> = [
       [400, 'invalid_grant', 400, 'answered: \\"400 invalid_grant\\"'],
       [400, 'login_required', 400, 'answered: \\"400 login_required\\"'],
-      [404, '', 502, 'answered: \\"404\\"'],
-      [429, '', 503, 'answered: \\"429\\"'],
+      [404, '', 502, 'answered: \\"404 application/json\\", which is no OAuth response. Look for'],
+      [429, '', 503, 'answered: \\"429 application/json\\"'],
       [400, 'invalid_scope', 502, 'rejected our defaultScope: \\"400 invalid_scope\\"'],
       [
         401,

@@ -239,6 +239,6 @@ test('a hook of the app that changes the card is named in the log', async (t) =>
   const deadline = Date.now() + 5000
   const warned = () => logs.find(line => line.includes('Hooks of the app change'))
   while (!warned() && Date.now() < deadline) await new Promise(resolve => setImmediate(resolve))
-  assert.match(warned() ?? '', /GET \/mcp\/server-card 200/)
-  assert.match(warned() ?? '', /GET \/\.well-known\/ai-catalog\.json 200/)
+  assert.match(warned() ?? '', /GET \/mcp\/server-card changed/)
+  assert.match(warned() ?? '', /GET \/\.well-known\/ai-catalog\.json changed/)
 })

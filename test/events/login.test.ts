@@ -185,3 +185,26 @@ test('a browser without cookies, or with those of another login, is an info line
   const foreign = await send({ cookie, 'sec-fetch-site': 'cross-site' })
   assert.match(foreign, /^30 it comes from another page \(sec-fetch-site: "cross-site"\)$/)
 })
+
+test('three logins in a row that do not come back are one warning with the redirect URI', async (t) => {
+  const flow = await startFlow(t)
+  const warnings = () => flow.logs.filter(line => line.includes('do not come back'))
+  const id = await flow.register()
+  const leave = async () => {
+    const browser = openBrowser()
+    const request = await flow.form(browser, flow.params(id))
+    assert.equal(
+      (await browser.post(flow, '/oauth/consent', { request, action: 'approve' }))
+        .status,
+      303
+    )
+  }
+  for (const _ of [1, 2]) await leave()
+  await flow.tokens(id)
+  for (const _ of [1, 2, 3]) await leave()
+  assert.deepEqual(warnings(), [])
+  for (const _ of [4, 5]) await leave()
+  const [warning = '', ...others] = warnings()
+  assert.deepEqual(others, [])
+  assert.ok(warning.includes(`redirect URI ${flow.base}/oauth/callback"`), warning)
+})

@@ -193,7 +193,13 @@ test('request.denied has status, error and reason of each refusal, and scopes.re
   )
   const reasons = denied.map(({ reason }) => reason)
   for (
-    const [index, pattern] of [/required/, /recognizes/, /^banned$/, /false/, /evil/].entries()
+    const [index, pattern] of [
+      /required/,
+      /recognizes/,
+      /^a hook of the app refused it: banned$/,
+      /false/,
+      /evil/
+    ].entries()
   ) {
     assert.match(String(reasons[index]), pattern)
   }

@@ -215,7 +215,7 @@ test('the first refusal of an address is one warning and one event, the others a
   assert.equal(lines.length, 1)
   assert.match(
     String(lines[0]),
-    /"option":"rateLimits.authorize".*TOO_MANY_REQUESTS.*2 requests to \/oauth\/authorize in .*raise the option"/
+    /"option":"rateLimits.authorize".*TOO_MANY_REQUESTS.*2 requests to \/oauth\/authorize in .*raise the option if many/
   )
   const denied = events.filter(({ type }) => type === 'request.denied')
   assert.deepEqual(

@@ -49,7 +49,7 @@ const json = (request: { headers: Record<string, unknown> }) =>
 const harmful: Record<string, [add: (app: FastifyInstance) => unknown, routes: RegExp]> = {
   'an envelope in onSend': [
     app => app.addHook('onSend', async (_request, _reply, payload) => wrap(payload)),
-    /token 200.*register 200.*POST \S*\/mcp 200/
+    /token changed.*register changed.*POST \S*\/mcp changed/
   ],
   'an authentication hook': [
     app =>

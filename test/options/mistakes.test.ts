@@ -1060,7 +1060,7 @@ mistakes.push(
     'no verifier recognizes the token',
     () => 'opaque',
     'no verifier recognizes the access token: it is opaque, or inactive. ' +
-      'Use introspectionVerifier, or the broker'
+      'Use introspectionVerifier for opaque tokens of a provider, or the broker'
   ),
   token(
     'the provider has replaced its keys',
@@ -1229,7 +1229,7 @@ mistakes.push(
     reads: [
       fault +
       'iss of the ID token is ' +
-      '"https://other.example", and ours "{provider}". Compare it with the option issuer: ' +
+      '"https://other.example", and ours "{provider}". Compare the option issuer with the settings at the provider: ' +
       'unexpected JWT "iss" (issuer) claim value (OAUTH_JWT_CLAIM_COMPARISON_FAILED)'
     ],
     row: 'wrong issuer'
@@ -1240,7 +1240,7 @@ mistakes.push(
     reads: [
       fault +
       'aud of the ID token is "other", and ' +
-      'ours "broker". Compare it with the option clientId: ' +
+      'ours "broker". Compare the option clientId with the settings at the provider: ' +
       'unexpected JWT "aud" (audience) claim value (OAUTH_JWT_CLAIM_COMPARISON_FAILED)'
     ],
     row: 'invalid_client of the provider in the log'
@@ -1284,13 +1284,13 @@ mistakes.push(
       const from = flow.logs.length
       await flow.token(renew(id, first))
       const lines = parsed(flow.logs.slice(from)).filter(({ level }) => level === 40)
-      for (const line of lines) assert.ok('client' in line && 'grant' in line)
+      for (const line of lines) assert.ok('client' in line && 'grant' in line && 'address' in line)
       return lines.map(readable)
     },
     reads: [
       'A refresh token was used again long after it was replaced: it may be stolen. Ask the user ' +
-      'whether the client is theirs. The refresh token was replaced long ago, or was not bound to ' +
-      'the key of its successor. It may be stolen, so the grant has ended'
+      'whether the client is theirs. The refresh token was replaced long ago. It may be ' +
+      'stolen, so the grant has ended'
     ],
     row: 'its grant has ended'
   },

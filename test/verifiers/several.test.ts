@@ -185,7 +185,49 @@ test('the log, but not the response, has rejected audiences, issuers and origins
     `not ${mcpUrl}. Let the provider issue tokens for that, or set audience`,
     `${unknown}its issuer is "${issuer.issuer}/", and expected is ${issuer.issuer}. ` +
     'Compare them byte by byte',
-    `${unknown}it is opaque, or inactive. Use introspectionVerifier, or the broker`,
+    `${unknown}it is opaque, or inactive. Use introspectionVerifier for opaque tokens of a provider, or the broker`,
     'the Origin: "https://canary.example"'
   ])
+})
+
+test('many invalid tokens of one address are one warning with it, those of others none', async (t) => {
+  const lines: string[] = []
+  const stream = { write: (line: string) => void lines.push(line) }
+  const app = Fastify({ trustProxy: '127.0.0.1', logger: { level: 'warn', stream } })
+  const { mcpUrl } = await startGuarded(t, {}, { app })
+  const send = async (address: string, count: number) => {
+    for (let at = 0; at < count; at++) {
+      const headers = { authorization: `Bearer canary${at}`, 'x-forwarded-for': address }
+      assert.equal((await sendRequest(mcpUrl, { method: 'POST', headers })).status, 401)
+    }
+  }
+  // Both within one minute of the clock.
+  await send('203.0.113.7', 210)
+  await send('203.0.113.8', 40)
+  const warnings = lines.map(line => JSON.parse(line)).filter(({ address }) => address)
+  assert.ok(warnings.length === 1 || warnings.length === 2, lines.join())
+  for (const { address, msg } of warnings) {
+    assert.equal(address, '203.0.113.7')
+    assert.match(msg, /^One address sent 100 invalid access tokens in a minute/)
+  }
+  assert.doesNotMatch(lines.join(), /canary/)
+})
+
+test('a token from the future is one warning of the clock, which names whose other clock it is', async (t) => {
+  const lines: string[] = []
+  const app = Fastify({
+    logger: { level: 'warn', stream: { write: line => void lines.push(line) } }
+  })
+  const { mcpUrl, issuer } = await startGuarded(t, {}, { app })
+  const iat = Math.floor(Date.now() / 1000) + 900
+  for (const sub of ['a', 'b']) await call(mcpUrl, await issuer.mint({ aud: mcpUrl, iat, sub }))
+  assert.equal(lines.length, 1)
+  assert.match(String(lines[0]), /differs from that of the issuer of a token. Compare both/)
+
+  const flow = await startFlow(t)
+  const token = (await flow.tokens(await flow.register()))['access_token'] as string
+  t.mock.timers.enable({ apis: ['Date'], now: Date.now() - 900_000 })
+  await flow.call(token)
+  t.mock.timers.reset()
+  assert.match(flow.logs.join(''), /differs from that of another instance of this server/)
 })

@@ -63,6 +63,7 @@ export const callbackEndpoint: Endpoint<Broker> = {
       })
     }
     const sealed = cookies.login(request.headers.cookie, state) ?? ''
+    broker.returns.returned()
     const login = await sealer.open('transaction', sealed, now) as LoginContent | null
     if (login?.upstreamState !== state) {
       throw new McpOAuthError('accessDenied', {

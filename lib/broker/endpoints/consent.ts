@@ -108,6 +108,7 @@ export const consentEndpoint: Endpoint<Broker> = {
     const { upstreamState, secrets } = login
     const location = await provider.loginUrl(upstreamState, secrets, { prompt, offline })
     const value = await sealer.seal('transaction', login, lifetimes.consent, now)
+    if (mark === own) broker.returns.left()
     reply.header('set-cookie', cookies.setLogin(cookie, upstreamState, value))
     return reply.redirect(location, 303)
   }
