@@ -192,7 +192,7 @@ test('the log, but not the response, has rejected audiences, issuers and origins
 
 test('many invalid tokens of one address are one warning with it, those of others none', async (t) => {
   const lines: string[] = []
-  const stream = { write: (line: string) => void lines.push(line) }
+  const stream = { write: (line: string) => lines.push(line) }
   const app = Fastify({ trustProxy: '127.0.0.1', logger: { level: 'warn', stream } })
   const { mcpUrl } = await startGuarded(t, {}, { app })
   const send = async (address: string, count: number) => {
@@ -216,7 +216,7 @@ test('many invalid tokens of one address are one warning with it, those of other
 test('a token from the future is one warning of the clock, which names whose other clock it is', async (t) => {
   const lines: string[] = []
   const app = Fastify({
-    logger: { level: 'warn', stream: { write: line => void lines.push(line) } }
+    logger: { level: 'warn', stream: { write: line => lines.push(line) } }
   })
   const { mcpUrl, issuer } = await startGuarded(t, {}, { app })
   const iat = Math.floor(Date.now() / 1000) + 900
