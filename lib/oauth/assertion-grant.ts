@@ -134,10 +134,11 @@ export function qualifiedSubject ({ iss, sub, tenant }: AssertionClaims) {
   return [iss, ...parts.map(part => part.replace(/[%|]/g, encodeURIComponent))].join('|')
 }
 
-/** Whether `resource` of an assertion is absent, or names our resource among others. */
+/** Whether `resource` of an assertion is absent, or names our resource and no other. */
 export function isForResource ({ resource }: { resource?: unknown }, ours: string) {
-  return resource === undefined ||
-    [resource].flat().some(named => typeof named === 'string' && sameResource(named, ours))
+  const named: unknown[] = [resource].flat()
+  return resource === undefined || (named.length > 0 &&
+    named.every(uri => typeof uri === 'string' && sameResource(uri, ours)))
 }
 
 /**

@@ -220,6 +220,9 @@ const rows: Record<string, Record<string, Row>> = {
     'is another path': { claims: ({ ours }) => ({ resource: `${ours.resource}/x` }) },
     'is the issuer': { claims: ({ issuer }) => ({ resource: issuer }) },
     'is empty': { claims: { resource: [] } },
+    'has another beside it': {
+      claims: ({ ours }) => ({ resource: [ours.resource, 'https://mcp.example.com/mcp'] })
+    },
     'is a number': { claims: { resource: 7 } },
     'is requested for another server': {
       params: { resource: 'https://mcp.example.com/mcp' },
