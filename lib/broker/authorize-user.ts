@@ -1,6 +1,6 @@
 /** Does the operator's `authorizeUser` let a user in, and with what? */
 
-import { causeWith, failure, McpOAuthError } from '../errors.ts'
+import { causeWith, McpOAuthError } from '../errors.ts'
 import { withTimeout } from '../http/operations.ts'
 import { authorizeUserMs, maxRefusalChars } from '../limits.ts'
 import { machineIn } from '../oauth/token-request.ts'
@@ -35,7 +35,7 @@ export async function authorizeUser (
   // The tokens of this user would look like those of the machine (RFC 9068 §5).
   const { grantTypes = [] } = clients.listed(subject) ?? {}
   if (machineIn(grantTypes)) {
-    throw failure('accessDenied', 'the sub of the user is the id of a machine: rename its client')
+    throw denial(new Error('the sub of the user is the id of a machine: rename its client'))
   }
   if (config.authorizeUser === null) return { scopes: agreed, withheld: [], claims: {} }
   const user: UpstreamUser = {
@@ -84,7 +84,16 @@ function refusal (message: string, claims: object | null) {
     : `the text of the denial was changed: give at most ${maxRefusalChars} ASCII characters ` +
       'without " and \\. '
   const cause = causeWith(`${change}authorizeUser denied a user with the claims`, names)
-  return new McpOAuthError('accessDenied', { ...words && { description: words }, cause })
+  return denial(cause, words)
+}
+
+/** An error of the token endpoint (RFC 6749 §5.2), where pages respond with 403. */
+function denial (cause: unknown, description = '') {
+  return new McpOAuthError('accessDenied', {
+    ...description && { description },
+    statusCode: 400,
+    cause
+  })
 }
 
 /** No failure of a hook, and no unknown return value, counts as consent. */
@@ -108,8 +117,8 @@ async function runHook (hook: AuthorizeUser, user: UpstreamUser): Promise<Author
     const isTyped = cause instanceof McpOAuthError && cause.kind === 'accessDenied'
     if (isTyped) throw refusal(cause.message, user.claims)
     const { statusCode } = Object(cause) as { statusCode?: unknown }
-    const kind = statusCode === 401 || statusCode === 403 ? 'accessDenied' : 'internal'
-    throw new McpOAuthError(kind, { cause })
+    if (statusCode === 401 || statusCode === 403) throw denial(cause)
+    throw new McpOAuthError('internal', { cause })
   }
 }
 

@@ -540,7 +540,7 @@ matrix(
 )
 
 matrix(
-  'POST /oauth/token issues tokens only if authorizeUser clearly allows it [B-16 F-28]',
+  'POST /oauth/token issues tokens only if authorizeUser clearly allows it [B-16 F-28 TK-02]',
   async ({ startFlow }) => {
     let verdict: () => unknown = () => true
     const received: any[] = []
@@ -553,15 +553,15 @@ matrix(
     const forbidden = Object.assign(new Error('canary-hook'), { statusCode: 403 })
     for (
       const [decision, status, error] of [
-        [() => false, 403, 'access_denied'],
+        [() => false, 400, 'access_denied'],
         [
           () => {
             throw forbidden
           },
-          403,
+          400,
           'access_denied'
         ],
-        [async () => await Promise.reject(forbidden), 403, 'access_denied'],
+        [async () => await Promise.reject(forbidden), 400, 'access_denied'],
         [
           () => {
             throw new Error('canary-hook')
@@ -688,7 +688,7 @@ matrix(
     for (const [decision, description] of rows) {
       verdict = decision
       const reply = await flow.token(redeem(id, await flow.login(id)))
-      isError(reply, 403, 'access_denied', description)
+      isError(reply, 400, 'access_denied', description)
       assert.equal(reply.json()['error_description'], description)
     }
     const changed = flow.logs.filter(line => line.includes('the text of the denial was changed'))
@@ -720,7 +720,7 @@ matrix(
 
     verdict = () => ({ deny: 'Your account was closed.' })
     const refreshed = await flow.token(renew(id, token))
-    isError(refreshed, 403, 'access_denied')
+    isError(refreshed, 400, 'access_denied')
     assert.equal(refreshed.json()['error_description'], 'Your account was closed.')
   }
 )

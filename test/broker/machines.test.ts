@@ -862,7 +862,7 @@ matrix(
     const id = await flow.register()
     for (const user of ['job', 'both', 'a:b c%']) {
       flow.provider.user = user
-      isError(await flow.token(redeem(id, await flow.login(id))), 403, 'access_denied')
+      isError(await flow.token(redeem(id, await flow.login(id))), 400, 'access_denied')
     }
     assert.match(flow.logs.join(''), /the sub of the user is the id of a machine/)
     flow.provider.user = 'web'

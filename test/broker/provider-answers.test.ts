@@ -86,15 +86,15 @@ matrix(
     ) {
       flow.provider.claims = { ...absent, email, preferred_username: 'id token' }
       flow.provider.userInfo = { ...flow.provider.userInfo, preferred_username: 'userinfo' }
-      assert.equal((await login(flow, id)).status, isVerified ? 200 : 403, email)
+      assert.equal((await login(flow, id)).status, isVerified ? 200 : 400, email)
       const { email: seen, email_verified: verified, preferred_username: name } = users.at(-1) ?? {}
       assert.deepEqual([seen, verified, name], [email, isVerified, 'id token'])
     }
     flow.provider.claims = { ...absent, email: 'alice@example.com', email_verified: false }
-    isError(await login(flow, id), 403, 'access_denied', 'the ID token says that it is not')
+    isError(await login(flow, id), 400, 'access_denied', 'the ID token says that it is not')
     flow.provider.claims = { ...absent, email: null, email_verified: true }
     flow.provider.userInfo = { email: 'alice@example.com' }
-    isError(await login(flow, id), 403, 'access_denied')
+    isError(await login(flow, id), 400, 'access_denied')
     assert.equal(users.at(-1)?.email_verified, undefined)
   }
 )
@@ -126,7 +126,7 @@ matrix(
   async (harness) => {
     const { flow, id } = await startWithHook(harness)
     flow.provider.claims = { email: 'canary@example.com' }
-    isError(await login(flow, id), 403, 'access_denied')
+    isError(await login(flow, id), 400, 'access_denied')
     const lines = flow.logs.join('')
     assert.match(lines, /authorizeUser denied a user with the claims: .*sub.* email/)
     assert.doesNotMatch(lines, /canary@/)
@@ -251,7 +251,7 @@ matrix(
     const { flow, id } = await startWithHook(harness)
     flow.provider.claims = { email_verified: false }
     const request = redeem(id, await flow.login(id))
-    isError(await flow.token(request), 403, 'access_denied')
+    isError(await flow.token(request), 400, 'access_denied')
     isError(await flow.token(request), 400, 'invalid_grant')
     assert.match(
       flow.logs.join(''),

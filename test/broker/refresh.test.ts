@@ -708,7 +708,7 @@ matrix(
     verdict = null
     isError(await refresh(next['refresh_token']), 500, 'server_error')
     verdict = false
-    isError(await refresh(next['refresh_token']), 403, 'access_denied')
+    isError(await refresh(next['refresh_token']), 400, 'access_denied')
     verdict = true
     isError(await refresh(next['refresh_token']), 400, 'invalid_grant')
   }

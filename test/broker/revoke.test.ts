@@ -203,7 +203,7 @@ matrix(
     const id = await flow.register()
     const tokens = await flow.tokens(id)
     isAllowed = false
-    isError(await flow.token(renew(id, tokens.refresh_token)), 403, 'access_denied')
+    isError(await flow.token(renew(id, tokens.refresh_token)), 400, 'access_denied')
     await waitForRevocations(flow, 1)
     assert.equal(flow.provider.refreshTokens.size, 0)
   }

@@ -308,7 +308,7 @@ test('POST /oauth/token asks authorizeUser about users of other issuers, and no 
     }
   }))
   assert.equal(claimsIn(await exchange(await foreign()))['sub'], 'mapped alice')
-  isRefused(await exchange(await foreign({ sub: 'mallory' })), 403, 'access_denied')
+  isRefused(await exchange(await foreign({ sub: 'mallory' })), 400, 'access_denied')
   const { access_token: subject } = await user()
   const bot = await foreign({ sub: 'mallory' })
   assert.equal(claimsIn(await exchange(subject, { actor_token: bot }))['scope'], 'mcp:read')

@@ -287,7 +287,7 @@ test('authorizeUser denies, narrows and adds, and consumes no assertion that it 
   }
   for (const deny of [() => false, () => ({ deny: 'Ask your manager' })]) {
     verdict = deny
-    isRefused(await send(assertion), 403, 'access_denied')
+    isRefused(await send(assertion), 400, 'access_denied')
   }
   verdict = fail
   isRefused(await send(assertion), 500, 'server_error')
@@ -340,7 +340,7 @@ test('mapSubject names users, and refuses, fails or hangs: no assertion is consu
   await expect(() => 'x'.repeat(2_049), 500, 'server_error')
   await expect(async () => await new Promise(() => {}), 500, 'server_error')
   // The tokens of this user would look like those of the machine.
-  await expect(() => 'job', 403, 'access_denied')
+  await expect(() => 'job', 400, 'access_denied')
   map = claims => (claims as { email: string }).email
   assert.equal(decodeJwt(tokenOf(await send(assertion))).sub, 'alice@example.com')
 })

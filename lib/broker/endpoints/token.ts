@@ -139,7 +139,7 @@ async function proofOf (
   }
 }
 
-/** Identity assertions have an error of their own (Identity Assertion Grant, §8.6). */
+/** Identity assertions have an error of their own (Identity Assertion Grant, §9.8). */
 function missingProof (grantType: GrantType) {
   const reason = 'there is no DPoP proof'
   return grantType === jwtBearer ? invalidGrant(reason) : invalidProof(reason)
