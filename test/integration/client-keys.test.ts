@@ -179,6 +179,11 @@ async function tests (): Promise<void> {
       ))
       assert.equal(replies.filter(reply => reply?.status === 200).length, 1)
       assert.equal(replies.filter(reply => reply?.status === 401).length, 39)
+      // Before its code is looked at: a replay must use nothing up.
+      const { client_assertion: used } = signed as Record<string, string>
+      const request = await sign(flow, id, redeem(id, 'unknown'))
+      const reply = await flow.token({ ...request, client_assertion: used })
+      assert.deepEqual([reply.status, reply.json()['error']], [401, 'invalid_client'])
     }
   )
 
