@@ -3,6 +3,7 @@
 import { failure, invalidGrant, McpOAuthError } from '../errors.ts'
 import { maxActors, maxGrantChars, maxSubjectChars } from '../limits.ts'
 import { isPlainObject } from '../util/json.ts'
+import { kindOf } from './assertion-grant.ts'
 import { tokenExchange } from './grant-types.ts'
 import {
   invalidRequest,
@@ -15,9 +16,10 @@ import { mergeScopes, missingScopes } from './scope.ts'
 import { scopesOf } from './token-request.ts'
 import { sameResource } from './url.ts'
 
-/** Types of tokens that are accepted and issued (RFC 8693 §3). */
+/** Types of tokens (RFC 8693 §3, Identity Assertion Grant). */
 export const accessTokenType = 'urn:ietf:params:oauth:token-type:access_token'
-const tokenTypes = [accessTokenType, 'urn:ietf:params:oauth:token-type:jwt']
+const jwtType = 'urn:ietf:params:oauth:token-type:jwt'
+const idJagType = 'urn:ietf:params:oauth:token-type:id-jag'
 
 /**
  * Reads the parameters of the grant `token-exchange` (RFC 8693 §2.1).
@@ -49,19 +51,19 @@ export function parseTokenExchange (params: RequestParameters, ours: string) {
   }
 }
 
-/** Returns a token that has an accepted type. */
+/** Returns a token that has the type that it is sent with. */
 function tokenOf (params: RequestParameters, name: string) {
   const token = required(params, name)
   required(params, `${name}_type`)
-  typeOf(params, `${name}_type`)
+  typeOf(params, `${name}_type`, kindOf(token) === 'id-jag' ? idJagType : accessTokenType)
   if (token.length > maxGrantChars || !/^[\x21-\x7e]+$/.test(token)) throw invalidRequest()
   return token
 }
 
-function typeOf (params: RequestParameters, name: string) {
+function typeOf (params: RequestParameters, name: string, expected = accessTokenType) {
   const type = single(params, name)
-  if (type === undefined || tokenTypes.includes(type)) return type
-  throw invalidRequest(`The parameter ${name} is not the type of an access token or JWT.`)
+  if (type === undefined || type === expected || type === jwtType) return type
+  throw invalidRequest(`The parameter ${name} must be ${expected} or ${jwtType}.`)
 }
 
 /** An actor, as a claim `act` names it (RFC 8693 §4.1). */

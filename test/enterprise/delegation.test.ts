@@ -20,6 +20,8 @@ import { claimsOf, renew } from '../support/flow.ts'
 import { assertion, basic } from '../support/machines.ts'
 import { failing, racing } from '../support/stores.ts'
 
+const type = (name: string) => `urn:ietf:params:oauth:token-type:${name}`
+
 const caller = async (reply: { status: number, text: string, json: () => any }) => {
   assert.equal(reply.status, 200, reply.text)
   return await callerIn({ ...reply, json: async () => reply.json() } as never)
@@ -141,18 +143,45 @@ test('POST /oauth/token takes an identity assertion of its client once, with eit
     }]
   }))
   const claims = { client_id: 'agent', scope: 'mcp:read' }
+  const asAssertion = { subject_token_type: type('id-jag') }
   isRefused(
-    await exchange(await foreign({ ...claims, client_id: 'other' }, idJag)),
+    await exchange(await foreign({ ...claims, client_id: 'other' }, idJag), asAssertion),
     400,
     'invalid_request'
   )
   const given = await foreign(claims, idJag)
-  tokenOf(await exchange(given))
+  tokenOf(await exchange(given, asAssertion))
   const again = await token({
     grant_type: 'urn:ietf:params:oauth:grant-type:jwt-bearer',
     assertion: given
   }, basic('agent', secret))
   isRefused(again, 400, 'invalid_grant')
+})
+
+test('POST /oauth/token takes identity assertions by their type or as JWTs, and no others by it [DG-14]', async (t) => {
+  const { exchange, foreign, user } = await startDelegating(t)
+  const { access_token: own } = await user()
+  const assertion = () => foreign({ client_id: 'agent' }, idJag)
+  for (
+    const [given, name, isTaken] of [
+      [assertion, 'id-jag', true],
+      [assertion, 'jwt', true],
+      [assertion, 'access_token', false],
+      [() => foreign(), 'id-jag', false],
+      [() => own, 'id-jag', false],
+      [() => own, 'jwt', true]
+    ] as Array<[() => string | Promise<string>, string, boolean]>
+  ) {
+    for (
+      const reply of [
+        await exchange(await given(), { subject_token_type: type(name) }),
+        await exchange(own, { actor_token: await given(), actor_token_type: type(name) })
+      ]
+    ) {
+      if (isTaken) tokenOf(reply)
+      else isRefused(reply, 400, 'invalid_request')
+    }
+  }
 })
 
 test('POST /oauth/token grants what subject, actor, client and request allow [DG-07]', async (t) => {
@@ -418,7 +447,6 @@ async function eventually (isTrue: () => Promise<boolean>) {
 }
 
 const other = 'https://other.example.com'
-const type = (name: string) => `urn:ietf:params:oauth:token-type:${name}`
 
 /** Parameters in place of valid ones, and the error. Lists are repeated. */
 const badParameters: Array<[what: string, params: Record<string, unknown>, error?: string]> = [
@@ -465,6 +493,8 @@ interface BadToken {
   claims?: object
   header?: object
   change?: (token: string) => string
+  /** Default: an access token. */
+  type?: string
   /** Whether it is wrong as a subject alone. */
   isSubject?: true
 }
@@ -499,7 +529,11 @@ const badTokens: Record<string, BadToken> = {
   'that is a logout token': { header: { typ: 'JWT' }, claims: { events: {} } },
   'that is an ID token': { header: { typ: 'JWT' }, claims: { nonce: 'x' } },
   'that is an ID token with a hash': { header: { typ: 'JWT' }, claims: { at_hash: 'x' } },
-  'that is an assertion for another client': { header: idJag, claims: { client_id: 'helper' } },
+  'that is an assertion for another client': {
+    header: idJag,
+    claims: { client_id: 'helper' },
+    type: type('id-jag')
+  },
   'for another resource': { claims: { resource: other } },
   'that is bound to a key': { claims: { cnf: { jkt: 'A'.repeat(43) } } },
   'that is bound to a certificate': { claims: { cnf: { 'x5t#S256': 'A'.repeat(43) } } },
@@ -532,7 +566,7 @@ function longNames (): object {
 for (const role of ['subject', 'actor'] as const) {
   test(`POST /oauth/token refuses invalid tokens of the ${role}, and uses nothing up [DG-05 DG-12]`, async (t) => {
     const { exchange, foreign, events } = await startDelegating(t)
-    for (const [what, { claims, header, change, isSubject }] of Object.entries(badTokens)) {
+    for (const [what, { claims, header, change, type, isSubject }] of Object.entries(badTokens)) {
       if (role === 'actor' && isSubject) continue
       await t.test(`a token ${what}`, async () => {
         const ids = { jti: `${role} ${what}` }
@@ -542,7 +576,10 @@ for (const role of ['subject', 'actor'] as const) {
         const sent = change ? change(valid) : bad
         events.length = 0
         const [subject, actor] = role === 'subject' ? [sent, other] : [other, sent]
-        const reply = await exchange(subject, { actor_token: actor })
+        const reply = await exchange(subject, {
+          actor_token: actor,
+          ...(type && { [`${role}_token_type`]: type })
+        })
         isRefused(reply, 400, 'invalid_request')
         const description = 'The subject token or the actor token is not valid here.'
         assert.equal(reply.json()['error_description'], description)
