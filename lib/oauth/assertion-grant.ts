@@ -8,7 +8,7 @@ import {
   maxSubjectChars,
   workloadTokenSeconds
 } from '../limits.ts'
-import { parseJsonObject } from '../util/json.ts'
+import { isPlainObject, parseJsonObject } from '../util/json.ts'
 import { jwtBearer } from './grant-types.ts'
 import { issued, scopesOf } from './token-request.ts'
 import { resourceOf, type RequestParameters } from './parameters.ts'
@@ -166,8 +166,10 @@ export function scopesOfAssertion (
   }
 ) {
   // Details (RFC 9396) grant nothing here, and an assertion with nothing else no default scopes.
-  if (details !== undefined && (!Array.isArray(details) || asserted === undefined)) {
-    throw failure('invalidGrant', 'the assertion has authorization_details in place of a scope')
+  const isDetail = (detail: unknown) => isPlainObject(detail) && typeof detail.type === 'string'
+  const hasDetails = Array.isArray(details) && details.every(isDetail)
+  if (details !== undefined && (!hasDetails || asserted === undefined)) {
+    throw failure('invalidGrant', 'authorization_details are malformed, or in place of a scope')
   }
   const given = asserted === undefined ? undefined : parsed(asserted)
   const ofServer = given?.filter(name => known.includes(name))

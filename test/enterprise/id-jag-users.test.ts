@@ -122,7 +122,7 @@ test('POST /oauth/token takes the assertion of a client that another one has sen
   tokenOf(await send(assertion))
 })
 
-test('POST /oauth/token takes all spellings that the specification allows [EM-01 EM-05 EM-10 EM-11]', async (t) => {
+test('POST /oauth/token takes all spellings of the specification [EM-01 EM-05 EM-10 EM-11 EM-25]', async (t) => {
   const { sign, send, issuer, ours } = await startTrusting(t)
   const now = Math.floor(Date.now() / 1000)
   for (
@@ -131,6 +131,7 @@ test('POST /oauth/token takes all spellings that the specification allows [EM-01
       { aud: `${issuer}/` },
       { resource: undefined },
       { resource: [ours.resource] },
+      { authorization_details: [{ type: 'payment', amount: 5 }] },
       { nbf: now - 1 },
       { nbf: now + 20, iat: now + 20 },
       { iat: now - 320, exp: now - 20 },

@@ -233,10 +233,19 @@ const rows: Record<string, Record<string, Row>> = {
     'is a list': { claims: { scope: ['mcp:read'] } },
     'is malformed': { claims: { scope: 'mcp:read "' } },
     'is of other servers': { claims: { scope: 'chat:read chat:write' } },
-    'is in details': { claims: { scope: undefined, authorization_details: [{ type: 'x' }] } },
-    'is beside malformed details': { claims: { authorization_details: '[]' } },
     'is less than requested': { params: { scope: 'mcp:write' }, error: 'invalid_scope' },
     'is malformed in the request': { params: { scope: 'mcp:read "' }, error: 'invalid_scope' }
+  },
+  'its details [EM-25]': {
+    'are a text': { claims: { authorization_details: '[]' } },
+    'are an object': { claims: { authorization_details: { type: 'x' } } },
+    'have a text': { claims: { authorization_details: [{ type: 'x' }, 'x'] } },
+    'have null': { claims: { authorization_details: [null] } },
+    'have no type': { claims: { authorization_details: [{}] } },
+    'have a number as their type': { claims: { authorization_details: [{ type: 5 }] } },
+    'stand for a scope': {
+      claims: { scope: undefined, authorization_details: [{ type: 'x' }] }
+    }
   },
   'its key [EM-16]': {
     'is not proven': { claims: { cnf: { jkt: 'x'.repeat(43) } } },
