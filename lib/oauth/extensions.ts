@@ -8,7 +8,7 @@ export interface ExtensionOptions {
   clients: ReadonlyArray<{ grantTypes?: readonly GrantType[] | undefined }>
 }
 
-/** The draft of workload identity federation defines no identifier, so it has no line. */
+/** Workload identity federation has no line: only the official suite has an id for it. */
 const extensions: ReadonlyArray<{
   id: string
   /** In the member `authorization_grant_profiles_supported` of the metadata. */
