@@ -181,3 +181,33 @@ test('POST /oauth/token answers one of several identical requests, and ends no g
   const renewed = await signed(renew(signer.clientId, answered.json()['refresh_token']))
   assert.equal((await renewed()).status, 200)
 })
+
+test('POST /oauth/token ends no grant when an identical request overtakes one at any command [field:S3]', async (t) => {
+  const started = await start(t)
+  const { faulty, signed, code } = started
+  let wasHeld = true
+  for (let number = 1; wasHeld; number++) {
+    const send = await signed(await code())
+    let release = () => {}
+    const gate = new Promise<void>(resolve => {
+      release = resolve
+    })
+    const held = new Promise<boolean>(resolve => {
+      faults['waits'] = (command) => {
+        resolve(true)
+        return { reply: gate.then(command) }
+      }
+    })
+    faulty.arm('waits', number)
+    const slow = send(1)
+    wasHeld = await Promise.race([held, slow.then(() => false)])
+    faulty.disarm()
+    const fast = await send(0)
+    release()
+    const replies = [fast, await slow]
+    const [answered, ...more] = replies.filter(({ status }) => status === 200)
+    assert.ok(answered && more.length === 0, replies.map(({ text }) => text).join())
+    const renewed = await signed(renew(signer.clientId, answered.json()['refresh_token']))
+    assert.equal((await renewed()).status, 200, `held at command ${number}`)
+  }
+})
