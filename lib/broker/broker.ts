@@ -72,7 +72,7 @@ export async function createBroker (
     // Anyone can send such a value: it is logged once.
     if (reported) return
     reported = true
-    log.error(
+    log.warn(
       { option: 'secret' },
       'A value in the format of this server was sealed with none of its secrets: it is forged, ' +
         'another instance has a secret that is not listed here, or one was removed too early. ' +

@@ -21,8 +21,8 @@ export interface UserGrant {
   /** The client. Its name is unverified. */
   readonly client: { readonly id: string, readonly name: string | null }
   /**
-   * Host of its redirect URI, or the scheme of an app, such as `cursor:`. Null for a login from
-   * before the option `grantIndex` was set.
+   * Host of its redirect URI, or the scheme of an app, such as `cursor:`. Null for an identity
+   * assertion, and for a login before `grantIndex` was set, or while the store failed.
    */
   readonly host: string | null
   readonly scopes: readonly string[]

@@ -112,7 +112,7 @@ export const RateLimitsSchema = Type.Object({
   register: requests,
   /** To `/oauth/authorize`, `/oauth/consent` and `/oauth/callback`, each. */
   authorize: requests,
-  /** To `/oauth/token` and `/oauth/revoke`, each: only refused requests count. */
+  /** Refused ones to `/oauth/token`, `/oauth/revoke` and `/oauth/backchannel-logout`, each. */
   token: requests
 }, closed)
 

@@ -55,7 +55,7 @@ export const TrustedIssuerSchema = Type.Object({
   clients: clientIds,
   /** Accepted signature algorithms. Default `RS256`, `PS256`, `ES256`, `EdDSA` and `Ed25519`. */
   algorithms,
-  /** Scopes that its assertions may grant at most. Default: those in the assertion. */
+  /** Scopes that its assertions may grant at most. Default: theirs, or else `requiredScopes`. */
   scopes: optional(list(scope)),
   /**
    * Returns the subject (`sub`) of our tokens, such as the one of a login with the broker; null to

@@ -171,8 +171,8 @@ export const OptionsSchema = Type.Object({
    */
   allowedHosts: withDefault(null, list(host)),
   /**
-   * Requests that one address (IPv6: /64) may send in a minute to the endpoints of registration,
-   * login and tokens, where only refused ones count. Default 3000 each. `false`: any number.
+   * Requests that one address (IPv6: /64) may send in a minute to the endpoints of registration
+   * and login. At those for tokens only refused ones count. Default 3000 each. `false`: any number.
    */
   rateLimits: withDefault({}, Type.Union([Type.Literal(false), RateLimitsSchema])),
   /**

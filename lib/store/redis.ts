@@ -85,7 +85,8 @@ export function redisStore (client: RedisClient, { prefix = '' }: RedisStoreOpti
         )
     },
     async warnings () {
-      const info = await send(async () => await client.info?.('memory') ?? '')
+      // An ACL may forbid the command, which nothing else needs.
+      const info = await send(async () => await client.info?.('memory') ?? '').catch(() => '')
       const [, policy] = /maxmemory_policy:(\S+)/.exec(info) ?? []
       const { host, path, tls }: Record<string, unknown> = Object(client.options)
       const warnings: string[] = []

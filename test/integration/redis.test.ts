@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Store } from '../../lib/types.ts'
@@ -282,4 +283,23 @@ test('one-time marks send each command once, and reject with storeUnavailable [F
   const stats: string = await client.info('commandstats')
   assert.match(stats, /cmdstat_set:calls=0,.*rejected_calls=1/)
   assert.match(stats, /cmdstat_get:calls=0,.*rejected_calls=1/)
+})
+
+test('redisStore needs the commands that docs/deploying.md names, and INFO for a warning alone', {
+  skip
+}, async (t) => {
+  const page = readFileSync(new URL('../../docs/deploying.md', import.meta.url), 'utf8')
+  const row = /\| commands \|(.*)\|/.exec(page)?.[1] ?? ''
+  const commands = [...row.matchAll(/`([A-Z]+)`/g)].map(([, name = '']) => name.toLowerCase())
+  for (const [name, check] of contract) {
+    const { port } = await startRedis(t)
+    const admin = await connect(t, port)
+    const allowed = commands.filter(name => name !== 'info').map(name => `+${name}`)
+    await admin.acl('SETUSER', 'app', 'on', '>password', '~*', '-@all', ...allowed)
+    const as = { username: 'app', password: 'password', enableReadyCheck: false }
+    const [one, two] = [await connect(t, port, as), await connect(t, port, as)]
+    await check(redisStore(one), redisStore(two))
+    assert.deepEqual(await redisStore(one).warnings?.(), [], name)
+    await assert.rejects(one.info(), /NOPERM/)
+  }
 })

@@ -1264,7 +1264,7 @@ mistakes.push(
       const other = await flow.addInstance({ secret })
       const from = flow.logs.length
       await other.authorize(flow.params(id))
-      return parsed(flow.logs.slice(from)).filter(({ level }) => level === 50).map(readable)
+      return parsed(flow.logs.slice(from)).filter(({ level }) => level === 40).map(readable)
     },
     reads: [
       'A value in the format of this server was sealed with none of its secrets: it is forged, ' +
