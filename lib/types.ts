@@ -209,7 +209,7 @@ export interface Client {
   readonly jwks?: { readonly keys: readonly object[] }
   /** URL of its public keys, if its metadata document names one. */
   readonly jwksUri?: string
-  /** Whether it has keys and need not use them. */
+  /** Whether it has keys, and sessions of its users can do without them. */
   readonly mayBePublic?: boolean
   /** Default: `authorization_code` and `refresh_token`. */
   readonly grantTypes?: readonly GrantType[]

@@ -59,9 +59,9 @@ export async function authenticateClient (
   const grantTypes = listed || !hasLogins(client?.grantTypes) ? client?.grantTypes : undefined
   const { secretHashes, jwks, jwksUri } = client ?? {}
   const isWorkload = config.workloads.some(entry => entry.clients?.includes(clientId))
+  // Without a code or token of a session, the signature alone tells who sent the request.
   const hasKeys = jwks !== undefined || jwksUri !== undefined
-  const isUnsigned = client?.mayBePublic && method === 'none'
-  if (client && (isWorkload || (hasKeys && !isUnsigned))) {
+  if (client && (isWorkload || hasKeys)) {
     if (method !== 'private_key_jwt') throw rejected('sent no assertion')
     const verify = isWorkload ? verifyWorkload : verifyAssertion
     const assertion = await verify(broker, client, credentials.assertion, now)

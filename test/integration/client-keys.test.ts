@@ -400,7 +400,11 @@ async function tests (): Promise<void> {
     async ({ startFlow }, t) => {
       const trusted = await startAssertionIssuer(t)
       const id = publish(`${urlOf(t.name)}.json`)
-      for (const clients of [undefined, [id]]) {
+      const rows = [['private_key_jwt'], ['none', 'private_key_jwt']].flatMap(methods =>
+        [undefined, [id]].map(clients => [methods, clients] as const)
+      )
+      for (const [methods, clients] of rows) {
+        publish(id, { token_endpoint_auth_methods_supported: methods })
         const flow = await startFlow({
           options: { trustedIssuers: [{ issuer: trusted.issuer, ...clients && { clients } }] }
         })
