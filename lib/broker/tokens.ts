@@ -137,7 +137,7 @@ export async function openOwn<T extends { client: string }> (
  * @param upstream the provider's access token, sealed. Defaults to none
  */
 export async function issueAccessToken (
-  { broker, clientId, now }: TokenContext,
+  { broker, clientId, isAuthenticated, now }: TokenContext,
   { grant, subject, resource, scopes, withheld = [], claims, key, since, session }: GrantContent,
   lifetime: number,
   upstream?: string
@@ -160,6 +160,8 @@ export async function issueAccessToken (
     // Revoked by it: `iat` has no fractions, and that of a late response may follow a revocation.
     ...(since !== undefined && { gat: since }),
     ...(session !== undefined && { ups: session }),
+    // Its revocation must be signed, too. Listed clients cannot do without.
+    ...(isAuthenticated && broker.clients.listed(clientId) === undefined && { sgn: true }),
     ...(key !== undefined && { cnf: { jkt: key } }),
     ...(upstream !== undefined && { upt: upstream })
   })

@@ -69,13 +69,6 @@ export function createClients (
     documented: async (id: string): Promise<Client | null> =>
       clients.listed(id) === undefined && documents?.accepts(id) ? await documents.get(id) : null,
 
-    /** Whether the metadata document of a client says that it must sign, as far as is known. */
-    async signs (id: string) {
-      const isListed = clients.listed(id) !== undefined
-      const client = isListed ? undefined : await documents?.findQuickly(id)
-      return client != null && mustSign(client)
-    },
-
     /** The keys of a client, at the URL in its metadata document. */
     keysAt: (url: string) => documents?.keysAt(url),
 

@@ -243,9 +243,14 @@ async function tests (): Promise<void> {
       isError(await flow.token(await sign(flow, id, request, otherKey)), 401, 'invalid_client')
       const signed = await flow.token(await sign(flow, id, request))
       assert.equal(signed.status, 200, signed.text)
-      const token = signed.json()['refresh_token']
+      const { refresh_token: token, access_token: signedAccess } = signed.json()
       isError(await flow.token(renew(id, token)), 401, 'invalid_client')
-      isError(await flow.revoke({ client_id: id, token }), 401, 'invalid_client')
+      for (const given of [token, signedAccess]) {
+        isError(await flow.revoke({ client_id: id, token: given }), 401, 'invalid_client')
+      }
+      const called = await flow.call(signedAccess)
+      assert.equal(called.status, 200)
+      assert.doesNotMatch(called.text, /\bsgn\\/)
       assert.equal((await flow.token(await sign(flow, id, renew(id, token)))).status, 200)
     }
   )

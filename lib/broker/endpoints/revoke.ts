@@ -49,7 +49,7 @@ async function revoke (
   token: string,
   now: number
 ) {
-  const { clients, marks, revocation, signing } = broker
+  const { marks, revocation, signing } = broker
   const refresh = await openOwn<RefreshContent>({ broker, clientId, now }, 'refresh', token)
   if (refresh !== null) {
     assertSigned({ isAuthenticated }, refresh)
@@ -58,12 +58,10 @@ async function revoke (
     return { grant, subject }
   }
   const claims: Claims = await (await signing()).read(token, now) ?? {}
-  const { client_id: client, gid: grant, sub } = claims
+  const { client_id: client, gid: grant, sub, sgn } = claims
   const subject = String(sub)
   if (client !== clientId || typeof grant !== 'string') return null
-  if (!isAuthenticated && await clients.signs(clientId)) {
-    assertSigned({ isAuthenticated }, { signs: true })
-  }
+  assertSigned({ isAuthenticated }, { signs: sgn === true || undefined })
   if (isOnLoan(claims)) {
     await marks.revoke(loanOf(claims), Math.ceil(Number(claims.exp) - now) + tokenSkewSeconds)
     return { subject }
