@@ -57,6 +57,15 @@ export function createClients (
       return name ?? (await open(id, -Infinity))?.n ?? null
     },
 
+    /**
+     * Whether a client wants sender-constrained tokens only, as far as is known. A document that
+     * cannot be fetched ends no session.
+     */
+    async isBound (id: string) {
+      const client = documents?.known(id)?.dpopBound ? await documents.findQuickly(id) : null
+      return client?.dpopBound ?? (await open(id, -Infinity))?.d === 1
+    },
+
     /** Why a client can log in no user, if its metadata document has changed so. */
     loginProblem: async (id: string) =>
       clients.listed(id) ? null : await documents?.loginProblem(id) ?? null,

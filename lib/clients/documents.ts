@@ -85,8 +85,7 @@ export function createClientDocuments (
       if (client.jwksUri !== undefined && !documents.accepts(client.jwksUri)) {
         throw failure('invalidClient', 'the host of its jwks_uri is not allowed')
       }
-      const seconds = freshSecondsOf(headers)
-      if (seconds > 0) clients.set(id, { client, until: now() + seconds })
+      clients.set(id, { client, until: now() + freshSecondsOf(headers) })
       reported.delete(host)
       return client
     } catch (error) {

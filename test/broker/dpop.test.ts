@@ -92,7 +92,7 @@ matrix(
     isError(await flow.token(redeem(bound, code)), 400, 'invalid_dpop_proof')
     const tokens = (await flow.prove(redeem(bound, code))).json()
     assert.equal(tokens['token_type'], 'DPoP')
-    isError(await flow.token(renew(bound, tokens['refresh_token'])), 400, 'invalid_grant')
+    isError(await flow.token(renew(bound, tokens['refresh_token'])), 400, 'invalid_dpop_proof')
     const renewed = await flow.prove(renew(bound, tokens['refresh_token']))
     assert.equal(renewed.json()['token_type'], 'DPoP')
     for (const value of [false, undefined]) {

@@ -24,6 +24,7 @@ import {
 } from '../support/internet.ts'
 import { idJag, identityClaims, jwtBearer, startAssertionIssuer } from '../support/assertions.ts'
 import { tokenExchange } from '../support/delegation.ts'
+import { createHolder } from '../support/dpop.ts'
 import { assertion, newKey, type KeyPair } from '../support/machines.ts'
 
 if (inside) await tests()
@@ -37,6 +38,16 @@ else {
 
 const key = newKey()
 const otherKey = newKey()
+
+/** Returns a function that makes the header of a token request with a proof. */
+async function prover (flow: Flow) {
+  const holder = await createHolder()
+  const prove = async (nonce?: string) => ({
+    dpop: await holder.prove('POST', `${flow.base}/oauth/token`, { nonce })
+  })
+  const asked = await flow.token(renew(await flow.register(), 'x'), await prove())
+  return () => prove(asked.headers.get('dpop-nonce') ?? '')
+}
 
 async function tests (): Promise<void> {
   const internet = await startInternet()
@@ -428,6 +439,67 @@ async function tests (): Promise<void> {
         isError(await cold.token(await request()), 503, 'temporarily_unavailable')
         internet.responses[id.slice('https://'.length)] = respondedBefore as never
       }
+    }
+  )
+
+  matrix(
+    'a document with dpop_bound_access_tokens gets no bearer token, with any grant [field:S15]',
+    async ({ startFlow }, t) => {
+      const trusted = await startAssertionIssuer(t)
+      const options = { dpop: 'accept' as const, trustedIssuers: [{ issuer: trusted.issuer }] }
+      const flow = await startFlow({ options })
+      const id = publish(`${urlOf(t.name)}.json`, {
+        dpop_bound_access_tokens: true,
+        grant_types: ['authorization_code', 'refresh_token', jwtBearer]
+      })
+      const ours = { issuer: flow.base, resource: flow.resource, clientId: id }
+      const code = redeem(id, await flow.login(id))
+      const given = await trusted.sign(identityClaims(trusted, ours), idJag)
+      const prove = await prover(flow)
+      const get = async (params: Record<string, string | undefined>, isProven: boolean) =>
+        await flow.token(await sign(flow, id, params), isProven ? await prove() : {})
+      const bound = async (params: Record<string, string | undefined>, error = 'invalid_dpop_proof') => {
+        isError(await get(params, false), 400, error)
+        const reply = await get(params, true)
+        assert.equal(reply.json()['token_type'], 'DPoP', reply.text)
+        return reply.json()
+      }
+      const { refresh_token: refresh } = await bound(code)
+      await bound(renew(id, refresh))
+      // As with `dpop: 'require'`.
+      await bound({ grant_type: jwtBearer, assertion: given }, 'invalid_grant')
+      const off = await startFlow({ options: { ...options, dpop: 'off' } })
+      const bearer = await off.token(await sign(off, id, redeem(id, await off.login(id))))
+      assert.equal(bearer.json()['token_type'], 'Bearer', bearer.text)
+    }
+  )
+
+  matrix(
+    'a session goes on while it is unknown whether its client wants bound tokens [field:S15]',
+    async ({ startFlow }, t) => {
+      const flow = await startFlow({ options: { dpop: 'accept' } })
+      const uncached = { 'cache-control': 'no-store' }
+      const isPublic = { token_endpoint_auth_method: 'none', jwks: undefined }
+      const id = publish(`${urlOf(t.name)}.json`, isPublic, uncached)
+      let { refresh_token: refresh } = await flow.tokens(id)
+      const isRenewed = async (at = flow) => {
+        const reply = await at.token(renew(id, refresh))
+        if (reply.status === 200) refresh = reply.json()['refresh_token']
+        else isError(reply, 400, 'invalid_dpop_proof')
+        return reply.status === 200
+      }
+      publish(id, { ...isPublic, dpop_bound_access_tokens: true }, uncached)
+      assert.ok(await isRenewed(), 'this instance knows the earlier document')
+      const code = await flow.login(id)
+      assert.ok(!await isRenewed())
+      const cold = await flow.addInstance()
+      isError(await cold.token(redeem(id, code)), 400, 'invalid_dpop_proof')
+      publish(id, isPublic, uncached)
+      assert.ok(await isRenewed(), 'the document has changed')
+      publish(id, { ...isPublic, dpop_bound_access_tokens: true }, uncached)
+      await flow.login(id)
+      unreachable(id)
+      assert.ok(await isRenewed())
     }
   )
 

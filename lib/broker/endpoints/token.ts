@@ -86,7 +86,7 @@ export const tokenEndpoint: Endpoint<Broker> = {
       const isAllowed = grant.checksClient || grantTypes.includes(grant.type)
       if (!isAllowed) throw new McpOAuthError('unauthorizedClient')
       // A proof is verified before any code or token is used.
-      const proof = await proofOf(broker, request, reply, now, grant.type)
+      const proof = await proofOf(broker, request, reply, now, grant.type, clientId)
       const isGone = () => reply.raw.destroyed
       const named = client ?? { id: clientId, name: null }
       const common = { broker, clientId, isAuthenticated, client: named, now, report, isGone }
@@ -115,23 +115,27 @@ export const tokenEndpoint: Endpoint<Broker> = {
 }
 
 /**
- * Verifies the DPoP proof of a token request (RFC 9449 §5).
+ * Verifies the DPoP proof of a token request (RFC 9449 §5), without which some clients get no
+ * token (§5.2).
  *
  * @returns its key and its mark, or null for bearer tokens
  * @throws {McpOAuthError} `invalidDpopProof` and `useDpopNonce`, with status 400;
  *   `storeUnavailable`
  */
 async function proofOf (
-  { config, checkProof }: Broker,
+  { clients, config, checkProof }: Broker,
   request: FastifyRequest,
   reply: FastifyReply,
   now: number,
-  grantType: GrantType
+  grantType: GrantType,
+  clientId: string
 ) {
   try {
     const proof = await checkProof?.(request, reply, now) ?? null
     if (proof) await assertUnused(proof.use)
-    else if (config.dpop === 'require') throw missingProof(grantType)
+    else if (config.dpop === 'require' || (checkProof && await clients.isBound(clientId))) {
+      throw missingProof(grantType)
+    }
     return proof
   } catch (error) {
     if (!(error instanceof McpOAuthError) || error.statusCode !== 401) throw error
