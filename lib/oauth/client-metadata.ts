@@ -9,7 +9,7 @@ import {
 } from '../limits.ts'
 import { isPlainObject, parseJsonObject, present } from '../util/json.ts'
 import { isClientIdUrl } from './client-id-url.ts'
-import { jwtBearer } from './grant-types.ts'
+import { hasLogins, jwtBearer } from './grant-types.ts'
 import { publicKeyProblem, secretMemberOf } from './public-keys.ts'
 import {
   isLoopbackRedirect,
@@ -46,10 +46,10 @@ export function parseClientMetadata (
 ) {
   if (!isPlainObject(body)) throw new McpOAuthError('invalidRequest')
   const members = new Map(Object.entries(body).filter(([, value]) => value !== null))
-  const { redirectUris, refused } = redirectUrisOf(members, redirectPolicy)
+  const grantTypes = grantTypesOf(members, others)
+  const { redirectUris, refused } = redirectUrisOf(members, redirectPolicy, hasLogins(grantTypes))
   const applicationType = applicationTypeOf(members, redirectUris)
   const name = nameOf(members)
-  const grantTypes = grantTypesOf(members, others)
   const scope = scopeOf(members, scopeRules)
   if (!authMethods.includes(stringOf(members, 'token_endpoint_auth_method') ?? 'none')) {
     throw invalid('The token_endpoint_auth_method is not supported.')
@@ -73,9 +73,11 @@ export function parseClientMetadata (
   }
 }
 
-function redirectUrisOf (members: Members, policy: RedirectPolicy) {
-  if (!members.has('redirect_uris')) throw invalid('The redirect_uris are missing.')
+/** Without logins a client needs none (RFC 7591 §2). */
+function redirectUrisOf (members: Members, policy: RedirectPolicy, isRequired: boolean) {
   const uris = [...new Set(stringsOf(members, 'redirect_uris'))]
+  if (!isRequired && uris.length === 0) return { redirectUris: uris, refused: [] }
+  if (!members.has('redirect_uris')) throw invalid('The redirect_uris are missing.')
   if (uris.length === 0 || uris.length > maxRedirectUris) {
     throw invalidRedirect(`A client must have 1 to ${maxRedirectUris} redirect URIs.`)
   }
@@ -117,8 +119,8 @@ function nameOf (members: Members) {
 function grantTypesOf (members: Members, others: ReadonlyArray<typeof jwtBearer>) {
   const requested = stringsOf(members, 'grant_types') ?? ['authorization_code']
   const responses = stringsOf(members, 'response_types') ?? ['code']
-  const hasLogins = requested.includes('authorization_code') && responses.includes('code')
-  const types = [...hasLogins ? userGrants : [], ...others].filter(type => requested.includes(type))
+  const logins = hasLogins(requested) && responses.includes('code') ? userGrants : []
+  const types = [...logins, ...others].filter(type => requested.includes(type))
   if (types.length > 0) return types
   throw invalid('A client must use the grant type authorization_code and the response type code.')
 }

@@ -520,6 +520,17 @@ async function tests (): Promise<void> {
       assert.equal(exchanged.status, 200, exchanged.text)
       const refused = await flow.authorize(flow.params(id))
       isErrorRedirect(flow, refused, 302, 'unauthorized_client')
+      const without = publish(`${urlOf(t.name)}/without.json`, {
+        ...grants,
+        redirect_uris: undefined
+      })
+      const claims = identityClaims(trusted, { ...ours, clientId: without })
+      const request = {
+        grant_type: jwtBearer,
+        assertion: await trusted.sign(claims, idJag)
+      }
+      assert.equal((await flow.token(await sign(flow, without, request))).status, 200)
+      isPage(await flow.authorize(flow.params(without)), 400, 'invalid_request')
       const code = await flow.login(publish(`${urlOf(t.name)}/another.json`))
       for (const request of [redeem(id, code), renew(id, code)]) {
         isError(

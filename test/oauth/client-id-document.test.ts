@@ -209,7 +209,13 @@ test('parseClientDocument accepts a client of identity assertions, without login
     grantsOf({ grant_types: [jwtBearer, 'refresh_token', 'authorization_code'] }),
     ['authorization_code', 'refresh_token', jwtBearer]
   )
-  rejects({ grant_types: [jwtBearer], redirect_uris: undefined })
+  for (const uris of [undefined, null, []]) {
+    const members = { grant_types: [jwtBearer], response_types: [], redirect_uris: uris }
+    assert.deepEqual(accepts(members).redirectUris, [])
+    rejects({ ...members, grant_types: [jwtBearer, 'authorization_code'], response_types: ['code'] })
+  }
+  rejects({ grant_types: [jwtBearer], redirect_uris: 'https://app.example/cb' })
+  rejects({ grant_types: [jwtBearer], redirect_uris: ['javascript:alert(1)'] })
 })
 
 test('parseClientDocument accepts a loopback URI for all ports [REG-13]', () => {
