@@ -458,7 +458,10 @@ async function tests (): Promise<void> {
       const prove = await prover(flow)
       const get = async (params: Record<string, string | undefined>, isProven: boolean) =>
         await flow.token(await sign(flow, id, params), isProven ? await prove() : {})
-      const bound = async (params: Record<string, string | undefined>, error = 'invalid_dpop_proof') => {
+      const bound = async (
+        params: Record<string, string | undefined>,
+        error = 'invalid_dpop_proof'
+      ) => {
         isError(await get(params, false), 400, error)
         const reply = await get(params, true)
         assert.equal(reply.json()['token_type'], 'DPoP', reply.text)

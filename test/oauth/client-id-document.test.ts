@@ -212,7 +212,11 @@ test('parseClientDocument accepts a client of identity assertions, without login
   for (const uris of [undefined, null, []]) {
     const members = { grant_types: [jwtBearer], response_types: [], redirect_uris: uris }
     assert.deepEqual(accepts(members).redirectUris, [])
-    rejects({ ...members, grant_types: [jwtBearer, 'authorization_code'], response_types: ['code'] })
+    rejects({
+      ...members,
+      grant_types: [jwtBearer, 'authorization_code'],
+      response_types: ['code']
+    })
   }
   rejects({ grant_types: [jwtBearer], redirect_uris: 'https://app.example/cb' })
   rejects({ grant_types: [jwtBearer], redirect_uris: ['javascript:alert(1)'] })
