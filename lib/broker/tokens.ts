@@ -144,8 +144,7 @@ export async function issueAccessToken (
 ): Promise<TokenResponse> {
   const iat = Math.floor(now)
   const scope = scopes.join(' ')
-  const { sign } = await broker.signing()
-  const accessToken = await sign({
+  const accessToken = await (await broker.signing()).sign({
     ...claims,
     iss: broker.issuer(),
     sub: subject,
@@ -160,7 +159,6 @@ export async function issueAccessToken (
     // Revoked by it: `iat` has no fractions, and that of a late response may follow a revocation.
     ...(since !== undefined && { gat: since }),
     ...(session !== undefined && { ups: session }),
-    // Its revocation must be signed, too. Listed clients cannot do without.
     ...(isAuthenticated && broker.clients.listed(clientId) === undefined && { sgn: true }),
     ...(key !== undefined && { cnf: { jkt: key } }),
     ...(upstream !== undefined && { upt: upstream })

@@ -61,6 +61,7 @@ async function revoke (
   const { client_id: client, gid: grant, sub, sgn } = claims
   const subject = String(sub)
   if (client !== clientId || typeof grant !== 'string') return null
+  // Listed clients always authenticate: their tokens do not have the claim.
   assertSigned({ isAuthenticated }, { signs: sgn === true || undefined })
   if (isOnLoan(claims)) {
     await marks.revoke(loanOf(claims), Math.ceil(Number(claims.exp) - now) + tokenSkewSeconds)
