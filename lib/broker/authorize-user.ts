@@ -13,7 +13,7 @@ import type { TokenContext } from './tokens.ts'
 /** Claims that decide whether a token is accepted: a hook cannot set them. */
 export const reservedClaims = (
   'iss sub aud client_id scope scp scopes iat exp nbf jti gid gat ups upt cnf withheld gty gcl ' +
-  'sgn act may_act __proto__'
+  'lat sgn xat act may_act __proto__'
 ).split(' ')
 
 /**

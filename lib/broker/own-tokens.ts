@@ -15,16 +15,20 @@ export async function isEnded (
   claims: Claims,
   isNow = false
 ) {
-  const { sub, client_id: client, gid, gat, iat, ups, gty, act } = claims
+  const { sub, client_id: client, gid, gat, iat, ups, gty, act, gcl, lat, xat } = claims
   // The clients that registered end with their registration. Workloads have none.
   const hasRegistered = config.setupFakeDynamicRegistration
   const hasClient = gty !== 'workload' || act !== undefined
   if (!hasRegistered && hasClient && !await clients.accepts(String(client))) return true
   const session = ups as string | undefined
   const token = { subject: String(sub), since: Number(gat ?? iat), session }
-  // Also of the client that a token was lent by.
-  const owners = [client, claims.gcl ?? []].flat()
-    .map(client => ownerOf(config, String(client), token))
+  const owner = ownerOf(config, String(client), token)
+  // A token that was exchanged is revoked with its subject, with its client and with the lender.
+  const ofClient = (id: unknown, seconds: unknown) =>
+    id === undefined ? [] : [{ client: String(id), at: Math.round(1000 * Number(seconds)) }]
+  const owners = xat === undefined
+    ? [owner]
+    : [{ ...owner, client: undefined }, ...ofClient(client, xat), ...ofClient(gcl, lat ?? gat)]
   const ids = [String(gid), ...(isOnLoan(claims) ? [loanOf(claims)] : [])]
   const ended = await Promise.all([
     ...ids.map(id => isNow ? marks.isRevokedNow(id) : marks.isRevoked(id)),

@@ -198,7 +198,7 @@ function ownVerifier ({ issuer, keys, isRevoked, openUpstream }: OwnTokenOptions
     const caller = await current(token, context)
     if (caller === null) return null
     const all = caller.claims ?? {}
-    const { gid: grant, gat, sgn, ups, gcl, upt: sealed, ...claims } = all
+    const { gid: grant, gat, gcl, lat, sgn, ups, xat, upt: sealed, ...claims } = all
     if (typeof grant !== 'string' || await isRevoked(grant, all)) {
       throw failure('invalidToken', 'its grant has ended: revoked, refused, or a token was reused')
     }

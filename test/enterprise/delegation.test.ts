@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { memoryStore } from '../../lib/store/memory.ts'
 import { idJag } from '../support/assertions.ts'
 import { callerIn } from '../support/guarded.ts'
@@ -303,6 +304,34 @@ test('revoking the client of a user ends the tokens it lent to agents [DG-09]', 
   for (const token of [subject, lent, again]) assert.equal((await call(token)).status, 401)
 })
 
+test('revoking an agent ends the tokens that it and its borrowers have, and no later ones [DG-09]', async (t) => {
+  const { user, exchange, foreign, call, app } = await startDelegating(t)
+  const { access_token: subject } = await user()
+  const { iat } = claimsOf(subject)
+  const sources: Record<string, () => Promise<string>> = {
+    ours: async () => subject,
+    'of a trusted issuer': () => foreign({ iat: iat - 10 })
+  }
+  const chain = async (source: () => Promise<string>) => {
+    const lent = tokenOf(await exchange(await source()))
+    return [lent, tokenOf(await exchange(lent, {}, basic('helper', secret)))] as const
+  }
+  for (const [name, source] of Object.entries(sources)) {
+    const isCalled = async (token: string) => (await call(token)).status === 200
+    const earlier = await chain(source)
+    await app.mcpOAuth.revoke({ clientId: 'agent' })
+    // What is issued in the same millisecond is revoked, too.
+    await sleep(5)
+    // The grant of a token of ours is that of another client.
+    assert.deepEqual(await Promise.all(earlier.map(isCalled)), [false, name === 'ours'], name)
+    isRefused(await exchange(earlier[0], {}, basic('helper', secret)), 400, 'invalid_request')
+    const later = await chain(source)
+    assert.deepEqual(await Promise.all(later.map(isCalled)), [true, true], name)
+    const { claims } = await caller(await call(later[1]))
+    assert.deepEqual(['gcl', 'lat', 'xat'].filter(claim => claim in Object(claims)), [])
+  }
+})
+
 test('POST /oauth/token exchanges the token of a machine, which stays one [DG-06]', async (t) => {
   const { exchange, machine, call } = await startDelegating(t)
   const claims = claimsIn(await exchange(await machine('job')))
@@ -442,7 +471,7 @@ test('POST /oauth/token answers 503 while keys or the store fail, and uses nothi
 async function eventually (isTrue: () => Promise<boolean>) {
   for (const end = Date.now() + 30_000; !await isTrue();) {
     assert.ok(Date.now() < end)
-    await new Promise(resolve => setTimeout(resolve, 200))
+    await sleep(200)
   }
 }
 

@@ -82,6 +82,7 @@ async function exchange (
     ? await foreignSubject(context, subject.claims, subject.foreign.entry, agreed)
     : ownSubject(subject.claims, agreed)
   const { sub, iss, tenant } = acting
+  const { client_id: lender, gcl, lat, xat } = subject.claims
   const content = {
     ...inherited,
     resource: urls().resource,
@@ -89,8 +90,11 @@ async function exchange (
     claims: {
       ...inherited.claims,
       act,
-      // The client of the grant: its revocation ends this token, too.
-      ...(!subject.foreign && { gcl: subject.claims['gcl'] ?? subject.claims['client_id'] }),
+      // A revocation of the client before does not concern this token.
+      xat: now,
+      // The client of the grant, and when it obtained its token, if it did not by a login: its
+      // revocation ends this token, too.
+      ...(!subject.foreign && { gcl: gcl ?? lender, lat: gcl === undefined ? xat : lat }),
       // The next actor is bound by it, too.
       ...(subject.claims.may_act !== undefined && { may_act: { iss, tenant, sub } })
     }
@@ -195,8 +199,9 @@ async function foreignSubject (
   const { iat } = claims as unknown as { iat: number }
   const subject = await subjectOf(claims as never, entry)
   const since = Math.min(now, iat)
-  if (await revocations.isRevokedNow(ownerOf(config, clientId, { subject, since }))) {
-    throw invalidGrant('its user, its client or all were revoked after it was issued')
+  const owner = { ...ownerOf(config, clientId, { subject, since }), client: undefined }
+  if (await revocations.isRevokedNow(owner)) {
+    throw invalidGrant('its user or all were revoked after it was issued')
   }
   const user = { claims: claims as UserClaims, subject }
   const authorization = await authorizeUser(context, user, agreed)
