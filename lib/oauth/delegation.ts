@@ -114,7 +114,8 @@ export function copyOfAct (act: unknown, realm: Realm = {}, levels = maxActors):
 }
 
 /**
- * Returns the claims `act` and `may_act` of the token of another issuer, for a token of ours.
+ * Returns the claims `act` and `may_act` of the token of another issuer, for a token of ours. In
+ * that, a `may_act` without `iss` names no client of this server: it has room for one issuer.
  *
  * @throws {McpOAuthError} `invalidGrant` if one is malformed
  */

@@ -108,6 +108,26 @@ test('POST /oauth/token keeps the tenant of may_act and act of an identity asser
   assert.deepEqual([given, allowed], [other, other], 'the tenant is one of the issuer alone')
 })
 
+test('POST /oauth/token carries may_act without iss as a party of its issuer, not a client [DG-10]', async (t) => {
+  const { exchange, foreign, token, base } = await startDelegating(t, {
+    clients: [
+      { clientId: 'app', secretHashes: [hash], grantTypes: [jwtBearer] },
+      { clientId: 'agent', secretHashes: [hash], grantTypes: [tokenExchange] }
+    ]
+  })
+  const redeem = async (may: object) => {
+    const assertion = await foreign({ client_id: 'app', may_act: may }, idJag)
+    return tokenOf(await token({ grant_type: jwtBearer, assertion }, basic('app', secret)))
+  }
+  for (const name of ['sub', 'client_id']) {
+    const own = await redeem({ [name]: 'agent' })
+    isRefused(await exchange(own), 400, 'invalid_request')
+    tokenOf(await exchange(await redeem({ [name]: 'agent', iss: base })))
+  }
+  const party = { actor_token: await foreign({ sub: 'agent' }) }
+  tokenOf(await exchange(await redeem({ sub: 'agent' }), party))
+})
+
 test('POST /oauth/token takes a claim tenant of authorizeUser for no part of an identity [DG-13]', async (t) => {
   const { exchange, user } = await startDelegating(t, {
     authorizeUser: () => ({ claims: { tenant: 'acme' } })
