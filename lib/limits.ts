@@ -46,6 +46,8 @@ export const maxToldHosts = 5
 export const manyInvalidTokens = 100
 /** Logins that go on to the provider, and do not come back, before the log has a warning. */
 export const manyLostLogins = 3
+/** The last of them has as long to come back. */
+export const lostLoginMs = 120_000
 /** A command of the store that takes longer is worth a warning: a login needs several. */
 export const storeSlowMs = 400
 /** Between two warnings of a slow provider or store. */

@@ -8,7 +8,7 @@ import { reasonOf } from '../http/condition.ts'
 import { heldScopes, missingScopes } from '../oauth/scope.ts'
 import type { Config } from '../options/config.ts'
 import type { McpAuth } from '../types.ts'
-import { parseCompact } from '../verifiers/claims.ts'
+import { isEnding, parseCompact } from '../verifiers/claims.ts'
 import { createInvalidTokenCount } from './invalid-tokens.ts'
 
 /** The events that requests with access tokens cause. */
@@ -68,7 +68,7 @@ export function createCallerEvents (
       needed: readonly string[]
     ) {
       const error = thrown instanceof McpOAuthError ? thrown : null
-      if (error?.kind === 'invalidToken') countInvalidToken(request)
+      if (error?.kind === 'invalidToken' && !isEnding(error)) countInvalidToken(request)
       const missing = caller && error?.kind === 'insufficientScope'
         ? missingScopes(heldScopes(caller), needed, scopeHierarchy)
         : []

@@ -5,16 +5,26 @@ import type { Config } from '../options/config.ts'
 import type { Log } from '../types.ts'
 import { onNotFound } from './not-found.ts'
 
-/** Warns once of a request to an endpoint without the beginning of its path. */
-export function warnOfLostPaths (instance: FastifyInstance, paths: readonly string[], log: Log) {
-  let isTold = false
-  onNotFound(instance, ({ method, url = '' }) => {
+/**
+ * Warns once for each endpoint of a request without the beginning of its path.
+ *
+ * @param types of the bodies of endpoints, by path: others may be those of robots
+ */
+export function warnOfLostPaths (
+  instance: FastifyInstance,
+  types: Record<string, string | undefined>,
+  log: Log
+) {
+  const told = new Set<string>()
+  onNotFound(instance, ({ method, url = '', headers: { 'content-type': type = '' } }) => {
     const [path = '', query = ''] = url.split('?')
-    const meant = paths.find(known => known !== path && known.endsWith(path))
-    // Others may be those of a person or a robot who tries common paths.
-    const isOfClient = method === 'POST' || query.includes('client_id=')
-    if (isTold || meant === undefined || !isOfClient || path.length < 2) return
-    isTold = true
+    const meant = Object.keys(types).find(known => known !== path && known.endsWith(path))
+    if (meant === undefined || path.length < 2 || told.has(meant)) return
+    const isOfClient = method === 'POST'
+      ? type.startsWith(types[meant] ?? ' ')
+      : query.includes('client_id=')
+    if (!isOfClient) return
+    told.add(meant)
     log.warn(
       { option: 'publicUrl' },
       `A client sent a request to ${path}, and the endpoint is ${meant}. Let the reverse proxy ` +

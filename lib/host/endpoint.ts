@@ -56,6 +56,8 @@ export function pathOf ({ name }: { name: string }) {
   return `/oauth/${name}`
 }
 
+const mediaTypes = { json: 'application/json', form: 'application/x-www-form-urlencoded' }
+
 /**
  * Serves the endpoints of a server in a scope that is isolated from the host.
  *
@@ -91,7 +93,10 @@ export function serveEndpoints<Server extends ServedServer> (
   checkOnListen(instance, checks, server.urls)
   const paths = routes.map(({ url }) => prefix + url)
   dropQueries(instance, paths.map(path => path.toLowerCase()))
-  warnOfLostPaths(instance, paths, safeLogger(instance.log))
+  const types = routes.map((
+    { endpoint: { body }, url }
+  ) => [prefix + url, body && mediaTypes[body]])
+  warnOfLostPaths(instance, Object.fromEntries(types), safeLogger(instance.log))
   return base =>
     Object.fromEntries(
       served.flatMap(endpoint =>
@@ -166,11 +171,10 @@ function serve<Server> (
  * with members called `__proto__` is rejected.
  */
 export function acceptBody (scope: FastifyInstance, kind: 'form' | 'json') {
-  const mediaType = kind === 'json' ? 'application/json' : 'application/x-www-form-urlencoded'
   const parseJson = scope.getDefaultJsonParser('error', 'error')
   // The limit is for routes that `addRoute` adds without one.
   const options = { parseAs: 'string', bodyLimit: maxOAuthBodyBytes } as const
-  scope.addContentTypeParser<string>(mediaType, options, (request, text, done) => {
+  scope.addContentTypeParser<string>(mediaTypes[kind], options, (request, text, done) => {
     const contentType = request.headers['content-type'] ?? ''
     const [, charset = 'utf-8'] = /;\s*charset\s*=\s*"?([^\s;"]+)/i.exec(contentType) ?? []
     if (charset.toLowerCase() !== 'utf-8') done(invalidRequest('Only UTF-8 is accepted.'))

@@ -169,13 +169,16 @@ const kindsByStatus: Record<number, ErrorKind> = {
 /** Returns the error of our table that stands for a thrown error. */
 export function classify (thrown: Error, request: FastifyRequest) {
   if (thrown instanceof McpOAuthError) return thrown
-  const { statusCode = 500, code = '' } = thrown as Partial<FastifyError>
+  const { statusCode = 500, code } = thrown as Partial<FastifyError>
   if (code === 'FST_ERR_CTP_BODY_TOO_LARGE') return new McpOAuthError('payloadTooLarge')
   const anonymous = request.headers.authorization === undefined
   const kind = statusCode === 401
     ? anonymous ? 'missingToken' : 'invalidToken'
     : kindsByStatus[statusCode] ?? (statusCode < 500 ? 'invalidRequest' : 'internal')
-  const isOfHook = [401, 403, 429, 503].includes(statusCode) && !code.startsWith('FST_ERR_')
-  const cause = isOfHook ? new Error('a hook of the app refused it', { cause: thrown }) : thrown
+  const isOfApp = [401, 403, 429, 503].includes(statusCode) &&
+    !(typeof code === 'string' && code.startsWith('FST_ERR_'))
+  const cause = isOfApp
+    ? new Error('the app refused it, in a hook or a dependency', { cause: thrown })
+    : thrown
   return new McpOAuthError(kind, { cause })
 }

@@ -16,11 +16,14 @@ interface CheckedRoute {
   url: string
   body?: 'form' | 'json' | undefined
   type: string
+  /** Whether hooks of the app may fail without a caller, whom a check does not have. */
+  needsCaller?: boolean
 }
 
 const header = 'x-fastify-mcp-oauth-check'
-// No request from outside can have it.
-const secret = randomUUID()
+/** Of checks that run: no request from outside has one, before or after. */
+const secrets = new Set<string>()
+const checks = new WeakSet<IncomingMessage>()
 /** With what hooks of a host change in responses: names, numbers, lists and objects. */
 const answer = JSON.stringify({
   access_token: 'fastify-mcp-oauth',
@@ -33,7 +36,14 @@ const bodies = {
   json: { type: 'application/json', payload: '{}' }
 }
 
-const isCheck = ({ headers }: Pick<IncomingMessage, 'headers'>) => headers[header] === secret
+/** Recognizes a check before any hook of the app, which neither sees nor changes what it has. */
+function isMarked (raw: IncomingMessage) {
+  if (secrets.has(String(raw.headers[header]))) {
+    checks.add(raw)
+    delete raw.headers[header]
+  }
+  return checks.has(raw)
+}
 
 /** Returns the options of a route that responds to checks itself, without effects and log lines. */
 export function checkedBy (
@@ -44,11 +54,11 @@ export function checkedBy (
   const create = instance.childLoggerFactory
   return {
     handler (request: FastifyRequest, reply: FastifyReply) {
-      if (isCheck(request)) return reply.header('content-type', type).send(answer)
+      if (checks.has(request.raw)) return reply.header('content-type', type).send(answer)
       return handler.call(this, request, reply)
     },
     childLoggerFactory (...parts) {
-      return isCheck(parts[3]) ? silentLog : create.apply(this, parts)
+      return isMarked(parts[3] as IncomingMessage) ? silentLog : create.apply(this, parts)
     }
   }
 }
@@ -56,7 +66,7 @@ export function checkedBy (
 /** Makes a hook let checks pass, which get no further than the handler of {@link checkedBy}. */
 export function exceptChecks (hook: Function): onRequestHookHandler {
   return function (request, reply, done) {
-    return isCheck(request) ? done() : hook.call(this, request, reply, done)
+    return checks.has(request.raw) ? done() : hook.call(this, request, reply, done)
   }
 }
 
@@ -68,27 +78,37 @@ const silentLog = {
   child: () => silentLog
 } as unknown as FastifyInstance['log']
 
-const routesOf = new WeakMap<object, CheckedRoute[]>()
+type Urls = () => { publicUrl: string }
+
+const routesOf = new WeakMap<object, Array<CheckedRoute & { urls: Urls }>>()
 
 /** Sends a request to each route through the hooks of the host, once the app listens. */
 export function checkOnListen (
   instance: FastifyInstance,
-  routes: CheckedRoute[],
-  urls: () => { publicUrl: string }
+  added: CheckedRoute[],
+  urls: Urls
 ) {
+  const routes = added.map(route => ({ ...route, urls }))
   const known = routesOf.get(instance.server)
   known?.push(...routes)
   if (known) return
   routesOf.set(instance.server, routes)
   instance.addHook('onListen', async () => {
-    check(instance, routes, new URL(urls().publicUrl)).catch(() => {})
+    const secret = randomUUID()
+    secrets.add(secret)
+    check(instance, routes, secret).catch(() => {}).finally(() => secrets.delete(secret))
   })
 }
 
-async function check (instance: FastifyInstance, routes: CheckedRoute[], { host, protocol }: URL) {
+async function check (
+  instance: FastifyInstance,
+  routes: Array<CheckedRoute & { urls: Urls }>,
+  secret: string
+) {
   const changed: string[] = []
-  for (const { method, url, body, type: accept } of routes) {
+  for (const { method, url, body, type: accept, needsCaller, urls } of routes) {
     const { type, payload } = body ? bodies[body] : {}
+    const { host, protocol } = new URL(urls().publicUrl)
     const response = await instance.inject({
       method,
       url,
@@ -105,7 +125,8 @@ async function check (instance: FastifyInstance, routes: CheckedRoute[], { host,
     })
     const { statusCode, payload: text } = response
     // The app may be busy now, and limit rates.
-    if (text !== answer && ![429, 503].includes(statusCode)) {
+    const isIgnored = [429, 503].includes(statusCode) || (needsCaller && statusCode >= 500)
+    if (text !== answer && !isIgnored) {
       changed.push(`${method} ${url} ${statusCode === 200 ? 'changed' : statusCode}`)
     }
   }

@@ -91,8 +91,10 @@ export function reasonOf (error: unknown): string {
   const reasons: string[] = []
   for (let at = Object(error).cause ?? error; at instanceof Error; at = at.cause) {
     // The message of a parser quotes what it read.
-    const { message, code = '' } = at as Error & { code?: string }
-    const said = at instanceof SyntaxError ? 'not JSON' : message
+    // Errors of others may have anything there.
+    const { message, code: given } = at as { message: unknown, code?: unknown }
+    const code = ['string', 'number'].includes(typeof given) ? `${given}` : ''
+    const said = at instanceof SyntaxError ? 'not JSON' : typeof message === 'string' ? message : ''
     const reason = code === '' || code.startsWith('FST_') || said.includes(code)
       ? said
       : `${said} (${code})`.trim()

@@ -61,7 +61,7 @@ export function mcpRoute (
       exposeHeadRoute: false,
       bodyLimit: config.mcp.bodyLimit,
       config: { mcpOAuth: { public: false }, cors: false },
-      onRequest: [checkOrigin, exceptChecks(guards.token(config.requiredScopes))],
+      onRequest: [exceptChecks(checkOrigin), exceptChecks(guards.token(config.requiredScopes))],
       preHandler: [refuseLateRequests, exceptChecks(guards.dependencies(config.requiredScopes))],
       ...checkedBy(
         scope,
@@ -71,7 +71,7 @@ export function mcpRoute (
     })
     checkOnListen(
       instance,
-      [{ method: 'POST', url: path, body: 'json', type: 'application/json' }],
+      [{ method: 'POST', url: path, body: 'json', type: 'application/json', needsCaller: true }],
       urls
     )
     scope.addHook('onReady', () => endpoint.ready())

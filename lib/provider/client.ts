@@ -117,6 +117,12 @@ export async function callProvider<T> (
     if (ownError) throw ownError
     const status = statusOf(cause)
     const { name = '', code, namesClient } = oauthError(cause)
+    // Auth0, Keycloak and OneLogin answer a wrong secret with 401, which is for it (RFC 6749 §5.2);
+    // Google names a missing one.
+    const isAboutSecret = status === 401
+      ? /^(?:access_denied|unauthorized_client|invalid_request|)$/.test(name)
+      : namesClient && name === 'invalid_request'
+    const setting = configurationErrors.get(isAboutSecret ? 'invalid_client' : name)
     const response = responseIn(cause)
     // The library says that the response is an error, and not which one.
     const answer = [status, name || response?.headers.get('content-type'), code]
@@ -124,7 +130,7 @@ export async function callProvider<T> (
     const fault = (kind: ErrorKind, problem = 'The identity provider answered') => {
       const remedy = kind !== 'providerMisbehaved'
         ? ''
-        : name === ''
+        : name === '' && setting === undefined
         ? ', which is no OAuth response. Look for a proxy, a firewall or maintenance in between'
         : '. Compare the settings at both'
       const said = answer === ''
@@ -135,12 +141,6 @@ export async function callProvider<T> (
     }
     const kind = clientErrors.get(name)
     if (kind) throw fault(kind)
-    // Auth0, Keycloak and OneLogin answer a wrong secret with 401, which is for it (RFC 6749 §5.2);
-    // Google names a missing one.
-    const isAboutSecret = status === 401
-      ? /^(?:access_denied|unauthorized_client|invalid_request)$/.test(name)
-      : namesClient && name === 'invalid_request'
-    const setting = configurationErrors.get(isAboutSecret ? 'invalid_client' : name)
     if (setting) throw fault('providerMisbehaved', `the provider rejected our ${setting}`)
     if (status >= 500 || status === 429 || temporaryErrors.includes(name)) {
       throw fault('providerUnavailable')

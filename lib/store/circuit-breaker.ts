@@ -89,6 +89,7 @@ function createBreaker (condition: Condition, probe: (key: string) => Promise<un
 
   async function attempt<T> (operation: () => Promise<T>): Promise<T> {
     const begun = performance.now()
+    const before = performance.eventLoopUtilization()
     try {
       const result = await condition.watch(() =>
         withTimeout(
@@ -99,7 +100,11 @@ function createBreaker (condition: Condition, probe: (key: string) => Promise<un
       )
       failures = 0
       respondedAt = performance.now()
-      if (respondedAt - begun > storeSlowMs) condition.slow(respondedAt - begun)
+      // Of a busy app all commands are late.
+      if (
+        respondedAt - begun > storeSlowMs &&
+        performance.eventLoopUtilization(before).utilization < 0.5
+      ) condition.slow(respondedAt - begun)
       return result
     } catch (cause) {
       failures++

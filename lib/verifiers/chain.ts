@@ -9,7 +9,7 @@ import { createKeySet } from '../provider/keys.ts'
 import type { Revocations } from '../store/revocations.ts'
 import type { Log, McpAuth, TokenVerifier, UpstreamAccess, VerifyContext } from '../types.ts'
 import { isPlainObject } from '../util/json.ts'
-import { parseCompact, type Claims } from './claims.ts'
+import { type Claims, ending, parseCompact } from './claims.ts'
 import { jwtVerifier } from './jwt.ts'
 import { knownCallers } from './verifier.ts'
 
@@ -102,8 +102,8 @@ export function chain (
   return Object.assign(verify, { known })
 
   /** Only a token with a valid signature gets so far. */
-  function warnOfClock ({ log }: VerifyContext, { issuer }: TokenVerifier, reason = '') {
-    if (isClockTold || !reason.includes('clocks differ')) return
+  function warnOfClock ({ log }: VerifyContext, { issuer }: TokenVerifier, reason: unknown) {
+    if (isClockTold || typeof reason !== 'string' || !reason.includes('clocks differ')) return
     isClockTold = true
     log?.warn(
       { reason },
@@ -135,7 +135,9 @@ export function chain (
           throw new TypeError('A token verifier must return a caller or null')
         }
         if (caller !== null && await isRevoked(caller, context.now, verify)) {
-          throw failure('invalidToken', 'it was issued before its user, client or all were revoked')
+          throw ending(
+            failure('invalidToken', 'it was issued before its user, client or all were revoked')
+          )
         }
         logResult(verify, context, caller === null ? 'unknown' : 'valid')
         if (caller !== null) return caller
@@ -200,7 +202,9 @@ function ownVerifier ({ issuer, keys, isRevoked, openUpstream }: OwnTokenOptions
     const all = caller.claims ?? {}
     const { gid: grant, gat, gcl, lat, sgn, ups, xat, upt: sealed, ...claims } = all
     if (typeof grant !== 'string' || await isRevoked(grant, all)) {
-      throw failure('invalidToken', 'its grant has ended: revoked, refused, or a token was reused')
+      throw ending(
+        failure('invalidToken', 'its grant has ended: revoked, refused, or a token was reused')
+      )
     }
     const upstream = typeof sealed === 'string' && await openUpstream?.(sealed, context.now)
     return { ...caller, claims, ...(upstream && { upstream }) }

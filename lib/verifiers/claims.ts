@@ -1,6 +1,6 @@
 /** Which claims does an access token have, may it have them, and which caller do they describe? */
 import { boundKeyOf } from '../dpop/rules.ts'
-import { failure, quoted } from '../errors.ts'
+import { failure, type McpOAuthError, quoted } from '../errors.ts'
 import { maxActors, maxSubjectChars } from '../limits.ts'
 import { scopesOf } from '../oauth/scope.ts'
 import type { Actor, McpAuth, VerifyContext } from '../types.ts'
@@ -119,6 +119,17 @@ export function notYetValid (nbf: number, now: number) {
 export function rejection (problem: string) {
   return failure('invalidToken', `The access token was rejected: ${problem}`)
 }
+
+const endings = new WeakSet<object>()
+
+/** Marks the error for a token that was valid before. Its client gets another one. */
+export function ending (error: McpOAuthError) {
+  endings.add(error)
+  return error
+}
+
+/** Whether an error is an {@link ending}. */
+export const isEnding = (error: object) => endings.has(error)
 
 /** Returns the error of a token with another audience than the expected ones. */
 export function wrongAudience (expected: readonly string[], audience: unknown) {

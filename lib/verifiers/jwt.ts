@@ -22,6 +22,7 @@ import {
   notYetValid,
   parseCompact,
   problemOfClaims,
+  ending,
   rejection,
   wrongAudience
 } from './claims.ts'
@@ -170,7 +171,8 @@ function errorOf (
   }
   if (claim === 'nbf' && typeof nbf === 'number') return rejection(notYetValid(nbf, now))
   if (code === 'ERR_JWT_EXPIRED') {
-    const refusal = (now: number) => rejection(`it expired ${Math.round(now - Number(exp))} s ago`)
+    const refusal = (now: number) =>
+      ending(rejection(`it expired ${Math.round(now - Number(exp))} s ago`))
     return lasting(refusal(now), refusal)
   }
   const error = rejection(

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { createCondition } from '../../lib/http/condition.ts'
 import type { McpOAuthEvent } from '../../lib/index.ts'
 import { memoryStore } from '../../lib/store/memory.ts'
-import { startFlow } from '../support/flow.ts'
+import { redeem, startFlow } from '../support/flow.ts'
 import { failing } from '../support/stores.ts'
 
 test('a condition is told of once when it fails, and once when it works again', async () => {
@@ -105,4 +105,29 @@ test('the start is one line with the URLs, the redirect URI to register and the 
   )
   assert.ok(line.scopes.includes('mcp:read'))
   assert.equal(line.store, 'memory')
+})
+
+test('a store whose errors have numeric codes fails with one event, and in the health', async (t) => {
+  const memory = memoryStore()
+  let isDown = false
+  const wrap =
+    <Given extends unknown[], Result>(run: (...given: Given) => Promise<Result>) =>
+    async (...given: Given) => {
+      if (isDown) throw Object.assign(new Error('not primary'), { code: 10_107 })
+      return await run(...given)
+    }
+  const store = {
+    get: wrap(memory.get),
+    put: wrap(memory.put),
+    putIfAbsent: wrap(memory.putIfAbsent)
+  }
+  const events: McpOAuthEvent[] = []
+  const flow = await startFlow(t, { options: { store, onEvent: event => events.push(event) } })
+  const id = await flow.register()
+  const code = await flow.login(id)
+  isDown = true
+  assert.equal((await flow.token(redeem(id, code))).status, 503)
+  const failures = events.filter(({ type }) => type === 'store.failed')
+  assert.deepEqual(failures.map(event => Object(event).reason), ['not primary (10107)'])
+  assert.equal((await flow.app.mcpOAuth.health()).store?.status, 'failing')
 })

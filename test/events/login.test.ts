@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { test } from 'node:test'
 import type { McpOAuthEvent } from '../../lib/index.ts'
+import { lostLoginMs } from '../../lib/limits.ts'
 import { openBrowser, startFlow } from '../support/flow.ts'
 import { sendRequest } from '../support/requests.ts'
 
@@ -181,7 +182,9 @@ test('a browser without cookies, or with those of another login, is an info line
   }
   assert.match(await send({}), /^30 the request has no cookies: .*reverse proxy removes Cookie/)
   assert.match(await send({ cookie: 'a=b' }), /^30 the cookie of this login is not among/)
+  assert.match(await send({ 'sec-fetch-site': 'cross-site' }), /^30 it comes from another page/)
   const cookie = [...browser.jar].map(([name, value]) => `${name}=${value}`).join('; ')
+  assert.match(await send({ cookie, origin: 'http://mcp.example.com' }), /^30 its Origin is "http:/)
   const foreign = await send({ cookie, 'sec-fetch-site': 'cross-site' })
   assert.match(foreign, /^30 it comes from another page \(sec-fetch-site: "cross-site"\)$/)
 })
@@ -198,12 +201,22 @@ test('three logins in a row that do not come back are one warning with the redir
       assert.equal(reply.status, 303)
     }
   }
-  await leave(2)
+  const { mock } = t.mock.method(globalThis, 'setTimeout')
+  const waits = () => mock.calls.filter(({ arguments: [, ms] }) => ms === lostLoginMs)
+  await leave(1)
   await flow.tokens(id)
-  await leave(3)
-  assert.deepEqual(warnings(), [])
   await leave(2)
-  const [warning = '', ...others] = warnings()
-  assert.deepEqual(others, [])
-  assert.ok(warning.includes(`redirect URI ${flow.base}/oauth/callback"`), warning)
+  assert.equal(waits().length, 0)
+  await leave(1)
+  const [{ result: timer, arguments: [end] } = assert.fail(), ...others] = waits()
+  assert.equal(others.length, 0)
+  await flow.tokens(id)
+  assert.equal(Object(timer)._destroyed, true)
+  await leave(3)
+  end()
+  assert.equal(warnings().length, 1)
+  assert.ok(warnings()[0]?.includes(`redirect URI ${flow.base}/oauth/callback"`))
+  await flow.tokens(id)
+  await leave(4)
+  assert.equal(waits().length, 2, 'once')
 })

@@ -196,7 +196,7 @@ test('request.denied has status, error and reason of each refusal, and scopes.re
     const [index, pattern] of [
       /required/,
       /recognizes/,
-      /^a hook of the app refused it: banned$/,
+      /refused it, in a hook or a dependency: banned$/,
       /false/,
       /evil/
     ].entries()

@@ -70,18 +70,25 @@ test('with publicUrl, and where the app has a route for POST /, there is no warn
   assert.deepEqual(warnings(), [])
 })
 
-test('a request to an endpoint without the beginning of its path is one warning', async (t) => {
+test('a request to an endpoint without the beginning of its path is one warning for each', async (t) => {
   const flow = await startFlow(t, { options: { prefix: '/api' } })
   const warnings = () => flow.logs.filter(line => line.includes('"option":"publicUrl"'))
-  const send = async (path: string, method: 'GET' | 'POST' = 'GET') =>
-    assert.equal((await sendRequest(flow.origin + path, { method })).status, 404)
+  const send = async (path: string, type?: string) => {
+    const post = type === undefined ? {} : { method: 'POST', headers: { 'content-type': type } }
+    assert.equal((await sendRequest(flow.origin + path, post)).status, 404)
+  }
+  const form = 'application/x-www-form-urlencoded'
   for (const path of ['/authorize', '/token', '/', '/callback?code=canary']) await send(path)
-  await send('/other', 'POST')
+  await send('/other', form)
+  // Robots try forms of other applications.
+  await send('/register', form)
   assert.deepEqual(warnings(), [])
-  await send('/oauth/token', 'POST')
+  await send('/oauth/token', form)
+  await send('/token', form)
   await send('/authorize?client_id=canary')
-  const [warning = '', ...others] = warnings()
+  const [token = '', authorize = '', ...others] = warnings()
   assert.deepEqual(others, [])
-  assert.match(warning, /a request to \/oauth\/token, and the endpoint is \/api\/oauth\/token\./)
-  assert.doesNotMatch(warning, /canary/)
+  assert.match(token, /a request to \/oauth\/token, and the endpoint is \/api\/oauth\/token\./)
+  assert.match(authorize, /a request to \/authorize, and the endpoint is \/api\/oauth\/authorize\./)
+  assert.doesNotMatch(token + authorize, /canary/)
 })

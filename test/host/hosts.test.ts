@@ -482,3 +482,27 @@ test('an error page has the opener policy where a hook of the host threw', async
   assert.match(reply.body, /<h1 id="title">Zu viele Versuche</)
   assert.equal(reply.headers['cross-origin-opener-policy'], 'unsafe-none')
 })
+
+test('an error of the host whose code is a number keeps its status, with OAuth JSON', async (t) => {
+  for (const status of [400, 401, 403, 404, 429, 503]) {
+    const app = Fastify()
+    app.addHook('onRequest', async ({ url }) => {
+      if (url === '/mcp') throw Object.assign(new Error('no'), { statusCode: status, code: status })
+    })
+    const { mcpUrl } = await startGuarded(t, {}, { app })
+    const reply = await sendRequest(mcpUrl, { method: 'POST' })
+    assert.equal(reply.status, status)
+    assert.equal(typeof Object(await reply.json()).error_description, 'string')
+  }
+})
+
+test('POST /mcp is 503 if a verifier throws what is no error of ours, whatever its members', async (t) => {
+  for (const thrown of [new DOMException('too late', 'TimeoutError'), { message: {} }, null]) {
+    const tokens = async () => {
+      throw thrown
+    }
+    const { mcpUrl } = await startGuarded(t, { tokens })
+    const headers = { authorization: 'Bearer x' }
+    assert.equal((await sendRequest(mcpUrl, { method: 'POST', headers })).status, 503)
+  }
+})

@@ -2,8 +2,9 @@ import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
 import helmet from '@fastify/helmet'
 import type { FastifyInstance } from 'fastify'
-import type { McpOAuthEvent } from '../../lib/index.ts'
+import { mcpOAuth, type McpOAuthEvent, type McpOAuthOptions } from '../../lib/index.ts'
 import { loggingApp } from '../support/app.ts'
+import { whoami } from '../support/guarded.ts'
 import { sendRequest } from '../support/requests.ts'
 import { startFlow } from '../support/flow.ts'
 
@@ -167,4 +168,74 @@ test('OPTIONS /oauth/callback logs no query, also beside @fastify/cors [field:H3
     assert.equal(response.headers.get('access-control-allow-methods'), null)
   }
   assert.doesNotMatch(logs.join(''), /canary/)
+})
+
+/** Starts an app with two registrations, and returns its warnings after the checks. */
+async function warningsOfTwo (t: TestContext, more: Partial<McpOAuthOptions> = {}) {
+  const logs: string[] = []
+  const app = loggingApp(logs)
+  t.after(() => app.close())
+  const tokens = async () => null
+  for (const name of ['a', 'b']) {
+    await app.register(mcpOAuth, {
+      prefix: `/${name}`,
+      publicUrl: `https://${name}.example.com`,
+      tokens,
+      mcp: { server: whoami() },
+      ...more
+    } as McpOAuthOptions)
+  }
+  let finish = () => {}
+  const done = new Promise<void>(resolve => {
+    finish = resolve
+  })
+  app.addHook('onSend', async ({ url }, reply) => {
+    if (url === '/b/mcp') reply.raw.once('close', () => setImmediate(finish))
+  })
+  await app.listen({ host: '127.0.0.1', port: 0 })
+  await done
+  return logs.map(line => JSON.parse(line)).filter(({ option, level }) =>
+    level >= 40 && option !== 'requestTimeout'
+  )
+}
+
+test('several hosts, and other values of allowedHosts, are no hooks [field:H2]', async (t) => {
+  assert.deepEqual(await warningsOfTwo(t), [])
+  const events: McpOAuthEvent[] = []
+  const onEvent = (event: McpOAuthEvent) => events.push(event)
+  assert.deepEqual(await warningsOfTwo(t, { allowedHosts: ['backend'], onEvent }), [])
+  assert.deepEqual(events, [])
+})
+
+test('a hook that reads the caller of the MCP route is not named [field:H2]', async (t) => {
+  const flow = await startWith(
+    t,
+    app =>
+      app.addHook('preHandler', async ({ mcpAuth, routeOptions }) => {
+        if (routeOptions.config.mcpOAuth?.public === false) assert.ok(mcpAuth?.subject)
+      })
+  )
+  assert.deepEqual(await warningsOf(flow), [])
+  const { access_token: token } = await flow.tokens(await flow.register())
+  assert.equal((await flow.call(token)).status, 200)
+})
+
+test('hooks cannot see what marks a check, and no later request has it [field:H2]', async (t) => {
+  const header = 'x-fastify-mcp-oauth-check'
+  const seen: unknown[] = []
+  const marks: unknown[] = []
+  const flow = await startWith(t, (app) => {
+    app.setGenReqId((raw) => {
+      marks.push(raw.headers[header])
+      return 'id'
+    })
+    app.addHook('onRequest', async ({ headers }) => seen.push(headers[header]))
+  })
+  await flow.done
+  assert.ok(seen.length > 5)
+  assert.deepEqual(seen.filter(value => value !== undefined), [])
+  const [secret] = marks.filter(value => value !== undefined)
+  assert.equal(typeof secret, 'string')
+  const reply = await flow.send('/mcp', { method: 'POST', headers: { [header]: String(secret) } })
+  assert.equal(reply.status, 401)
 })

@@ -63,7 +63,6 @@ export const callbackEndpoint: Endpoint<Broker> = {
       })
     }
     const sealed = cookies.login(request.headers.cookie, state) ?? ''
-    broker.returns.returned()
     const login = await sealer.open('transaction', sealed, now) as LoginContent | null
     if (login?.upstreamState !== state) {
       throw new McpOAuthError('accessDenied', {
@@ -72,6 +71,7 @@ export const callbackEndpoint: Endpoint<Broker> = {
         cause: notBegunHere({ cookie: request.headers.cookie })
       })
     }
+    broker.returns.returned()
     const { redirectUri, state: clientState, upstreamState, named: client, ...approved } = login
     const ids = codeIdsOf(login)
     const context = { client, grant: ids.grant, scopes: login.scopes }

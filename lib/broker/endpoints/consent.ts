@@ -26,15 +26,18 @@ export const notSealedHere = 'it is older than lifetimes.consent, was sealed by 
 
 /** Why a browser is not known to have begun a login, from its headers. */
 export const notBegunHere = (
-  { cookie, 'sec-fetch-site': site = 'same-origin' }: IncomingHttpHeaders
+  { cookie, origin = 'null', 'sec-fetch-site': site = 'same-origin' }: IncomingHttpHeaders,
+  expected = origin
 ) =>
   new Error(
-    cookie === undefined
+    site !== 'same-origin'
+      ? `it comes from another page (sec-fetch-site: ${quoted(site)})`
+      : cookie === undefined
       ? 'the request has no cookies: it did not come to publicUrl by https, or a reverse proxy ' +
         'removes Cookie or Set-Cookie'
-      : site === 'same-origin'
-      ? 'the cookie of this login is not among its cookies'
-      : `it comes from another page (sec-fetch-site: ${quoted(site)})`
+      : ![expected, 'null'].includes(origin)
+      ? `its Origin is ${quoted(origin)}, and expected is ${expected}`
+      : 'the cookie of this login is not among its cookies'
   )
 
 /** The error for a login whose code was redeemed. */
@@ -70,13 +73,13 @@ export const consentEndpoint: Endpoint<Broker> = {
     const csrf = cookies.csrf(cookie, browser)
     // As far as the browser tells: without a referrer the origin of our own page can be `null`.
     // Browsers that send neither header still need the cookie.
-    const isSameOrigin = site === 'same-origin' &&
-      ['null', new URL(broker.urls().base).origin].includes(origin)
+    const own = new URL(broker.urls().base).origin
+    const isSameOrigin = site === 'same-origin' && ['null', own].includes(origin)
     if (csrf === null || hash(csrf) !== browser || !isSameOrigin) {
       throw new McpOAuthError('accessDenied', {
         description: 'This page was not opened in this browser.',
         page: 'otherBrowser',
-        cause: notBegunHere(request.headers)
+        cause: notBegunHere(request.headers, own)
       })
     }
 
@@ -84,8 +87,8 @@ export const consentEndpoint: Endpoint<Broker> = {
     if (action !== 'approve' && action !== 'deny') throw invalidRequest()
     // Before the decision counts: while the provider is unreachable, the user can still deny.
     if (action === 'approve') await provider.ready()
-    const own = [action, Date.now(), browser].join(' ')
-    const mark = await marks.claim('consent', id, own, lifetimes.consent)
+    const mine = [action, Date.now(), browser].join(' ')
+    const mark = await marks.claim('consent', id, mine, lifetimes.consent)
     const [decision, ms, holder] = mark.split(' ')
     if (decision !== action || holder !== browser) {
       throw invalidRequest('This page was already used, and the first decision counts.', {
@@ -102,13 +105,13 @@ export const consentEndpoint: Endpoint<Broker> = {
     }
     const since = Number(ms) / 1000
     const login: LoginContent = { ...approved, ...states.create(id, Number(ms)), since }
-    if (mark !== own && await marks.isConsumed('code', codeIdsOf(login).id)) {
+    if (mark !== mine && await marks.isConsumed('code', codeIdsOf(login).id)) {
       throw completed()
     }
     const { upstreamState, secrets } = login
     const location = await provider.loginUrl(upstreamState, secrets, { prompt, offline })
     const value = await sealer.seal('transaction', login, lifetimes.consent, now)
-    if (mark === own) broker.returns.left()
+    if (mark === mine) broker.returns.left()
     reply.header('set-cookie', cookies.setLogin(cookie, upstreamState, value))
     return reply.redirect(location, 303)
   }
