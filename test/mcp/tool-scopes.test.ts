@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import Fastify from 'fastify'
 import { mcpOAuth, type McpOAuthOptions } from '../../lib/index.ts'
+import { startGuarded, whoami } from '../support/guarded.ts'
 
 /** An app whose callers choose their scopes by the header `x-scopes`. */
 async function app (mcp: McpOAuthOptions['mcp']) {
@@ -114,4 +115,15 @@ test('start-up rejects a mistyped tool name and a mistyped config.mcp member', a
   await assert.rejects(async () => {
     await server.ready()
   }, /config.mcp.scope: there is no such option/)
+})
+
+test('POST /mcp refuses a call if a hook of the app has removed the caller', async (t) => {
+  const app = Fastify()
+  app.addHook('preHandler', async (request) => {
+    request.mcpAuth = null
+  })
+  const { call, issuer, mcpUrl } = await startGuarded(t, {
+    mcp: { server: whoami(), toolScopes: { whoami: ['notes:read'] } }
+  }, { app })
+  assert.equal((await call(await issuer.mint({ aud: mcpUrl }))).status, 401)
 })
