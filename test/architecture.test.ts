@@ -155,7 +155,7 @@ test('19 of 20 lines of code have at most 95 columns', () => {
   assert.ok(Number(widths[Math.floor(widths.length * 0.95)]) <= 95)
 })
 
-test('the code has at most 700 kB, without comments, indentation and the texts of pages', () => {
+test('the code has at most 710 kB, without comments, indentation and the texts of pages', () => {
   const bytes = codeLines.reduce((sum, line) => sum + Buffer.byteLength(line.trim()) + 1, 0)
-  assert.ok(bytes < 700_499, `${Math.floor(bytes / 1000)} kB`)
+  assert.ok(bytes < 710_499, `${Math.floor(bytes / 1000)} kB`)
 })
