@@ -4,7 +4,7 @@ import { createTokenBinding } from '../dpop/verifier.ts'
 import { failure, isRefusal, McpOAuthError } from '../errors.ts'
 import { queryOf } from '../host/endpoint.ts'
 import { safeLogger } from '../host/replies.ts'
-import { parseAccessToken } from '../oauth/bearer.ts'
+import { assertSentOnce, parseAccessToken, rejectedScheme } from '../oauth/bearer.ts'
 import { heldScopes, mergeScopes, missingScopes } from '../oauth/scope.ts'
 import type { Config } from '../options/config.ts'
 import type { McpAuth, TokenVerifier, VerifyContext } from '../types.ts'
@@ -45,6 +45,9 @@ export interface GuardOptions {
 /** A hook that lets a request pass or throws. Use it as `onRequest` or `preHandler`. */
 export type Guard = (request: AnyRequest, reply: AnyReply) => Promise<void>
 
+const verifiedToken = Symbol('fastify-mcp-oauth.token')
+type Verified = FastifyRequest & { [verifiedToken]?: string }
+
 /** The checks of one registration. */
 export type Guards = ReturnType<typeof createGuards>
 
@@ -61,8 +64,7 @@ export function createGuards (
   const { dependencies, requiredScopes, scopeHierarchy } = config
   const binding = createTokenBinding(config, urls)
   const challenge = createChallenging(urls, binding.schemes)
-  // Weak: an entry must not outlive its request.
-  const verifiedTokens = new WeakMap<FastifyRequest, string>()
+  const acceptsBearer = (binding.schemes as readonly string[]).includes('Bearer')
 
   const contextOf = ({ log }: FastifyRequest, now: number): VerifyContext => ({
     resource: urls().resource,
@@ -103,7 +105,7 @@ export function createGuards (
     function pass (caller: McpAuth, token: string) {
       requireScopes(caller, scopes)
       request.mcpAuth = caller
-      verifiedTokens.set(request, token)
+      ;(request as Verified)[verifiedToken] = token
     }
     function fail (error: unknown): never {
       refuse(error, request, reply, scopes, caller ?? null)
@@ -111,23 +113,28 @@ export function createGuards (
     }
     try {
       const { headers: { authorization }, raw: { rawHeaders } } = request
+      // A token that was seen before is well-formed.
+      const token = acceptsBearer && authorization?.startsWith('Bearer ')
+        ? authorization.slice(7)
+        : ''
+      caller = verify.known?.(token, context)
+      if (caller !== undefined) {
+        assertSentOnce(rawHeaders, queryOf(request))
+        // A proof comes with another scheme, so that this returns no promise.
+        binding.verify(caller, { token, scheme: 'Bearer' }, request, reply, now)
+        pass(caller, token)
+        return undefined
+      }
       const sent = parseAccessToken(authorization, rawHeaders, queryOf(request), binding.schemes)
       if (sent === null) {
         const cause = rejectedScheme(authorization, config.dpop)
         throw new McpOAuthError('missingToken', { cause })
       }
-      if (sent.scheme === 'Bearer') caller = verify.known?.(sent.token, context)
-      if (caller === undefined) {
-        return verify(sent.token, context).then(async (verified) => {
-          caller = verified
-          await binding.verify(caller, sent, request, reply, now)
-          pass(caller, sent.token)
-        }).catch(fail)
-      }
-      // A proof comes with another scheme, so that this returns no promise.
-      binding.verify(caller, sent, request, reply, now)
-      pass(caller, sent.token)
-      return undefined
+      return verify(sent.token, context).then(async (verified) => {
+        caller = verified
+        await binding.verify(caller, sent, request, reply, now)
+        pass(caller, sent.token)
+      }).catch(fail)
     } catch (error) {
       return fail(error)
     }
@@ -213,11 +220,11 @@ export function createGuards (
      * server error does not count against it.
      */
     async isStillValid (request: FastifyRequest) {
-      const token = verifiedTokens.get(request)
-      if (token === undefined) return true
+      const { [verifiedToken]: token } = request as Verified
+      if (token === undefined || verify === null) return true
       try {
         const context = contextOf(request, Date.now() / 1000)
-        requireScopes(await (verify as Verify)(token, context), requiredScopes)
+        requireScopes(await verify(token, context), requiredScopes)
         return true
       } catch (error) {
         return !isRefusal(error)
@@ -233,14 +240,6 @@ function addIdentity (request: FastifyRequest, identity: unknown) {
   if (isPlainObject(identity)) {
     request.mcpAuth = { ...request.mcpAuth ?? anonymous(request), ...identity }
   }
-}
-
-/** Returns why a token was not read from the header; undefined if there is none. */
-function rejectedScheme (authorization = '', dpop: Config['dpop']) {
-  const [, scheme] = /^(bearer|dpop) /i.exec(authorization) ?? []
-  return scheme === undefined
-    ? undefined
-    : new Error(`a token has the scheme ${scheme}, which the option dpop ('${dpop}') rejects`)
 }
 
 function anonymous ({ headers: { authorization = '' } }: FastifyRequest) {

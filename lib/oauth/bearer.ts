@@ -10,6 +10,21 @@ export type Scheme = 'Bearer' | 'DPoP'
 const wellFormed = /^\w+ +([A-Za-z0-9._~+/-]+=*)$/
 
 /**
+ * @throws {McpOAuthError} `invalidRequest` if a request has an access token twice: in a second
+ *   header, which Node drops, or in its query (RFC 6750 §2)
+ */
+export function assertSentOnce (rawHeaders: readonly string[], query: string) {
+  let count = 0
+  for (let at = 0; at < rawHeaders.length; at += 2) {
+    const name = rawHeaders[at] as string
+    if (name.length === 13 && name.toLowerCase() === 'authorization') count++
+  }
+  if (count > 1 || (query && new URLSearchParams(query).has('access_token'))) {
+    throw new McpOAuthError('invalidRequest')
+  }
+}
+
+/**
  * Reads the access token of a request (RFC 6750 §2.1) from its header, never from its query.
  *
  * @param rawHeaders reveal a second `Authorization` header, which Node drops
@@ -26,18 +41,21 @@ export function parseAccessToken (
   schemes: readonly Scheme[]
 ): { token: string, scheme: Scheme } | null {
   if (authorization === undefined) return null
-  let count = 0
-  for (let at = 0; at < rawHeaders.length; at += 2) {
-    if (rawHeaders[at]?.toLowerCase() === 'authorization') count++
-  }
-  if (count > 1) throw new McpOAuthError('invalidRequest')
+  assertSentOnce(rawHeaders, '')
   const name = /^\w+(?=[\s,]|$)/.exec(authorization)?.[0].toLowerCase()
   const scheme = schemes.find(accepted => accepted.toLowerCase() === name)
   if (scheme === undefined) return null
-  const isInQuery = query && new URLSearchParams(query).has('access_token')
-  if (isInQuery) throw new McpOAuthError('invalidRequest')
+  assertSentOnce([], query)
   const token = wellFormed.exec(authorization)?.[1]
   if (token !== undefined && token.length <= maxTokenChars) return { token, scheme }
   // One word with other characters may be a foreign token. Anything else is a malformed request.
   throw new McpOAuthError(/^\w+ +[^\s,]+$/.test(authorization) ? 'invalidToken' : 'invalidRequest')
+}
+
+/** Returns why a token was not read from the header; undefined if there is none. */
+export function rejectedScheme (authorization = '', dpop: string) {
+  const [, scheme] = /^(bearer|dpop) /i.exec(authorization) ?? []
+  return scheme === undefined
+    ? undefined
+    : new Error(`a token has the scheme ${scheme}, which the option dpop ('${dpop}') rejects`)
 }
