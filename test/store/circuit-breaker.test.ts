@@ -194,6 +194,15 @@ test('a store whose command takes long is one warning, and works on', async (t) 
   const id = await flow.register()
   await flow.tokens(id)
   assert.deepEqual(warnings(), [])
+  let isBusy = true
+  store.get = async (...given) => {
+    const end = performance.now() + (isBusy ? 600 : 0)
+    isBusy = false
+    while (performance.now() < end);
+    return await memory.get(...given)
+  }
+  await flow.tokens(id)
+  assert.deepEqual(warnings(), [], 'a busy app')
   delay = 500
   await flow.tokens(id)
   const [warning = '', ...others] = warnings()

@@ -190,21 +190,25 @@ test('the log, but not the response, has rejected audiences, issuers and origins
   ])
 })
 
-test('many invalid tokens of one address are one warning with it, those of others none', async (t) => {
+test('many invalid tokens of one address are one warning with it, others and expired ones none', async (t) => {
   const lines: string[] = []
   const stream = { write: (line: string) => lines.push(line) }
-  const app = Fastify({ trustProxy: '127.0.0.1', logger: { level: 'warn', stream } })
-  const { mcpUrl } = await startGuarded(t, {}, { app })
-  const send = async (address: string, count: number) => {
+  const app = Fastify({ trustProxy: true, logger: { level: 'warn', stream } })
+  const { mcpUrl, issuer } = await startGuarded(t, {}, { app })
+  const send = async (address: string, count: number, expired = '') => {
     for (let at = 0; at < count; at++) {
-      const headers = { authorization: `Bearer canary${at}`, 'x-forwarded-for': address }
+      const authorization = `Bearer ${expired || `canary${at}`}`
+      const headers = { authorization, 'x-forwarded-for': address }
       assert.equal((await sendRequest(mcpUrl, { method: 'POST', headers })).status, 401)
     }
   }
-  // Both within one minute of the clock.
+  const now = Math.floor(Date.now() / 1000)
+  // Of one address, 100 of these are within one minute of the clock.
   await send('203.0.113.7', 210)
   await send('203.0.113.8', 40)
-  const warnings = lines.map(line => JSON.parse(line)).filter(({ address }) => address)
+  await send('203.0.113.9', 210, await issuer.mint({ aud: mcpUrl, iat: now - 900, exp: now - 300 }))
+  await send('a text of the client', 210)
+  const warnings = lines.map(line => JSON.parse(line)).filter(({ msg }) => msg.startsWith('One'))
   assert.ok(warnings.length === 1 || warnings.length === 2, lines.join())
   for (const { address, msg } of warnings) {
     assert.equal(address, '203.0.113.7')
