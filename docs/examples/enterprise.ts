@@ -5,45 +5,43 @@ import {
   StreamableHTTPClientTransport
 } from '@modelcontextprotocol/client'
 import Fastify from 'fastify'
-import { mcpOAuth, type McpOAuthOptions } from 'fastify-mcp-oauth'
+import { mcpOAuth } from 'fastify-mcp-oauth'
+import { startCompany } from './demo/company.ts'
 
-/** An MCP server for whose users the identity provider of a company vouches. */
-export async function build (issuer: string, options: McpOAuthOptions = {}) {
-  const app = Fastify({ logger: { level: 'warn' } })
-  await app.register(mcpOAuth, {
+const server = 'http://localhost:3000'
+// Run by itself, the example starts a provider, at which Alice has signed in to the assistant.
+const company = process.argv[1] === import.meta.filename ? await startCompany(server) : undefined
+const issuer = company?.issuer ?? 'https://idp.example.com'
+
+export const app = Fastify({ logger: true })
+
+await app.register(mcpOAuth, {
+  issuer,
+  clientId: 'your-client-id',
+  clientSecret: process.env.CLIENT_SECRET,
+  setupProxies: true,
+  requiredScopes: ['notes:read'],
+  trustedIssuers: [{
     issuer,
-    clientId: 'your-client-id',
-    clientSecret: process.env.CLIENT_SECRET,
-    setupProxies: true,
-    requiredScopes: ['notes:read'],
-    trustedIssuers: [{
-      issuer,
-      clients: ['assistant'],
-      // People who log in with a page have the same notes.
-      mapSubject: ({ sub }) => String(sub)
-    }],
-    clients: [{
-      clientId: 'assistant',
-      secretHashes: [process.env.MACHINE_SECRET_HASH as string],
-      grantTypes: ['urn:ietf:params:oauth:grant-type:jwt-bearer']
-    }],
-    mcp: { tools: true },
-    ...options
-  })
-  app.get('/notes', {
-    onRequest: app.requireMcpAuth(),
-    schema: { operationId: 'listNotes', summary: 'Lists your notes' }
-  }, async ({ mcpAuth }) => [`a note of ${mcpAuth?.subject}`])
-  return app
-}
+    clients: ['assistant'],
+    // People who log in with a page have the same notes.
+    mapSubject: ({ sub }) => String(sub)
+  }],
+  clients: [{
+    clientId: 'assistant',
+    secretHashes: [process.env.MACHINE_SECRET_HASH as string],
+    grantTypes: ['urn:ietf:params:oauth:grant-type:jwt-bearer']
+  }],
+  mcp: { tools: true }
+})
 
-/**
- * The assistant: another program. Its user signed in to it at the provider of the company.
- *
- * @param user the ID token, and the registration of the assistant at that provider
- */
+app.get('/notes', {
+  onRequest: app.requireMcpAuth(),
+  schema: { operationId: 'listNotes', summary: 'Lists your notes' }
+}, async ({ mcpAuth }) => [`a note of ${mcpAuth?.subject}`])
+
+/** The assistant: another program, with an ID token and its credentials at the provider. */
 export async function assistant (
-  server: string,
   user: { tokenEndpoint: string, clientId: string, clientSecret: string, idToken: string }
 ) {
   const authProvider = new CrossAppAccessProvider({
@@ -62,6 +60,9 @@ export async function assistant (
   return content
 }
 
-export const app = await build('https://idp.example.com')
-
-if (process.argv[1] === import.meta.filename) await app.listen({ port: 3000 })
+if (company) {
+  await app.listen({ port: 3000 })
+  console.log(await assistant(company.user))
+  await app.close()
+  await company.close()
+}

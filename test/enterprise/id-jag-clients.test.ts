@@ -9,47 +9,20 @@ import {
   StreamableHTTPClientTransport
 } from '@modelcontextprotocol/client'
 import { decodeJwt, decodeProtectedHeader } from 'jose'
-import * as oidc from 'openid-client'
-import { identityAssertions } from '../../docs/examples/demo/identity-assertions.ts'
+import { startCompany } from '../../docs/examples/demo/company.ts'
 import { buildApp } from '../support/app.ts'
 import { jwtBearer } from '../support/assertions.ts'
 import { freePort, whoami } from '../support/broker.ts'
 import { clientId, hash, secret } from '../support/id-jag.ts'
-import { headlessLogin } from '../support/login.ts'
-import { startProvider } from '../support/provider.ts'
 
 const exchange = 'urn:ietf:params:oauth:grant-type:token-exchange'
 const tokenType = 'urn:ietf:params:oauth:token-type:'
-const redirectUri = 'http://127.0.0.1:4712/callback'
-/** The client at the identity provider, where users sign in to it. */
-const atProvider = { clientId: 'assistant-at-provider', clientSecret: 'x'.repeat(40) }
-
-/** A provider that issues identity assertions for a server, at which its client has an id. */
-async function startIdentityProvider (audience: string, clientId: string, scopes: string[]) {
-  return await startProvider({
-    registration: false,
-    clients: [{
-      client_id: atProvider.clientId,
-      client_secret: atProvider.clientSecret,
-      token_endpoint_auth_method: 'client_secret_post',
-      redirect_uris: [redirectUri],
-      grant_types: ['authorization_code', 'refresh_token', exchange],
-      response_types: ['code']
-    }],
-    ...identityAssertions([{
-      audience,
-      resource: `${audience}/mcp`,
-      clientIds: { [atProvider.clientId]: clientId },
-      scopes
-    }])
-  })
-}
 
 /** A broker, a provider that issues identity assertions for it, and a user who signed in there. */
-async function startCompany (t: TestContext) {
+async function startWithCompany (t: TestContext) {
   const port = await freePort()
   const origin = `http://localhost:${port}`
-  const provider = await startIdentityProvider(origin, clientId, ['mcp:read', 'mcp:write'])
+  const provider = await startCompany(origin, clientId, ['mcp:read', 'mcp:write'])
   const running = await buildApp(t, {
     issuer: provider.issuer,
     clientId: 'broker',
@@ -63,36 +36,7 @@ async function startCompany (t: TestContext) {
     trustedIssuers: [{ issuer: provider.issuer }],
     clients: [{ clientId, secretHashes: [hash], grantTypes: [jwtBearer] }]
   }, { port, closeLast: provider, routes: whoami })
-  return { ...running, issuer: origin, provider, signedIn: await signIn(provider.issuer) }
-}
-
-/** The tokens of alice, who signed in to the client at the provider. */
-async function signIn (issuer: string) {
-  const config = await oidc.discovery(
-    new URL(issuer),
-    atProvider.clientId,
-    undefined,
-    oidc.ClientSecretPost(atProvider.clientSecret),
-    { execute: [oidc.allowInsecureRequests] }
-  )
-  const pkceCodeVerifier = oidc.randomPKCECodeVerifier()
-  const { url } = await headlessLogin(
-    oidc.buildAuthorizationUrl(config, {
-      redirect_uri: redirectUri,
-      scope: 'openid offline_access',
-      prompt: 'consent',
-      code_challenge: await oidc.calculatePKCECodeChallenge(pkceCodeVerifier),
-      code_challenge_method: 'S256'
-    }),
-    { user: 'alice', stopAt: redirectUri }
-  )
-  const tokens = await oidc.authorizationCodeGrant(config, url, { pkceCodeVerifier })
-  const tokenEndpoint = String(config.serverMetadata().token_endpoint)
-  return {
-    idToken: String(tokens.id_token),
-    refreshToken: String(tokens.refresh_token),
-    tokenEndpoint
-  }
+  return { ...running, issuer: origin, provider }
 }
 
 /** A fetch that records its requests. */
@@ -120,15 +64,13 @@ function isOfAlice (
 }
 
 test('a client of the SDK calls a tool with three HTTP requests, and no page [EM-21]', async (t) => {
-  const company = await startCompany(t)
-  const { issuer, mcpUrl, signedIn: { idToken, tokenEndpoint } } = company
+  const company = await startWithCompany(t)
+  const { issuer, mcpUrl, provider: { user } } = company
   const { requests, recorded } = recordRequests()
   const { jwtAuthGrant } = await requestJwtAuthorizationGrant({
-    tokenEndpoint,
+    ...user,
     audience: issuer,
     resource: mcpUrl,
-    idToken,
-    ...atProvider,
     scope: 'mcp:read',
     fetchFn: recorded
   })
@@ -157,7 +99,7 @@ test('a client of the SDK calls a tool with three HTTP requests, and no page [EM
   })
   assert.match(await called.text(), /authorization/)
   assert.deepEqual(requests, [
-    `POST ${tokenEndpoint}`,
+    `POST ${user.tokenEndpoint}`,
     `POST ${issuer}/oauth/token`,
     `POST ${mcpUrl}`
   ])
@@ -165,8 +107,8 @@ test('a client of the SDK calls a tool with three HTTP requests, and no page [EM
 
 for (const [name, scopes] of Object.entries({ none: undefined, some: ['mcp:read'] })) {
   test(`CrossAppAccessProvider of the SDK logs in without a page, with scopes: ${name} [EM-21]`, async (t) => {
-    const company = await startCompany(t)
-    const { issuer, mcpUrl, provider, signedIn: { idToken, tokenEndpoint } } = company
+    const company = await startWithCompany(t)
+    const { issuer, mcpUrl, provider } = company
     const { requests, recorded } = recordRequests()
     const authProvider = new CrossAppAccessProvider({
       clientId,
@@ -178,8 +120,7 @@ for (const [name, scopes] of Object.entries({ none: undefined, some: ['mcp:read'
           idpUrl: provider.issuer,
           audience: authorizationServerUrl,
           resource: resourceUrl,
-          idToken,
-          ...atProvider,
+          ...provider.user,
           ...(scope !== undefined && { scope }),
           ...(scopes && { scope: scopes.join(' ') }),
           fetchFn
@@ -197,15 +138,15 @@ for (const [name, scopes] of Object.entries({ none: undefined, some: ['mcp:read'
     isOfAlice(String(authProvider.tokens()?.access_token), company)
     assert.deepEqual(
       requests.filter(line => /token|authorize|consent|interaction|\/auth\b|register/.test(line)),
-      [`POST ${tokenEndpoint}`, `POST ${issuer}/oauth/token`]
+      [`POST ${provider.user.tokenEndpoint}`, `POST ${issuer}/oauth/token`]
     )
   })
 }
 
 test('POST /oauth/token takes what the conformance suite checks, for both subject tokens [EM-21]', async (t) => {
-  const { issuer, mcpUrl, provider, signedIn, app } = await startCompany(t)
-  const { tokenEndpoint } = signedIn
-  const subjects = { id_token: signedIn.idToken, refresh_token: signedIn.refreshToken }
+  const { issuer, mcpUrl, provider, app } = await startWithCompany(t)
+  const { tokenEndpoint, idToken, ...atProvider } = provider.user
+  const subjects = { id_token: idToken, refresh_token: provider.refreshToken }
   for (const [type, subject] of Object.entries(subjects)) {
     const exchanged = await fetch(tokenEndpoint, {
       method: 'POST',
@@ -268,28 +209,4 @@ test('POST /oauth/token takes what the conformance suite checks, for both subjec
     })
     assert.equal(called.statusCode, 200, called.body)
   }
-})
-
-test('docs/examples/enterprise.ts calls a tool for a user of the company [EM-21]', async (t) => {
-  Object.assign(process.env, {
-    CLIENT_SECRET: 'anything',
-    MACHINE_SECRET: secret,
-    MACHINE_SECRET_HASH: hash
-  })
-  const { app: idle, build, assistant } = await import('../../docs/examples/enterprise.ts')
-  t.after(() => idle.close())
-  const port = await freePort()
-  const server = `http://localhost:${port}`
-  const provider = await startIdentityProvider(server, 'assistant', ['notes:read'])
-  const app = await build(provider.issuer)
-  t.after(async () => {
-    await app.close()
-    await provider.close()
-  })
-  await app.listen({ host: '127.0.0.1', port })
-  const { refreshToken, ...user } = await signIn(provider.issuer)
-  assert.deepEqual(
-    await assistant(server, { ...user, ...atProvider }),
-    [{ type: 'text', text: '["a note of alice"]' }]
-  )
 })
