@@ -1,10 +1,18 @@
 import assert from 'node:assert/strict'
-import { execSync } from 'node:child_process'
+import { exec, execSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { existsSync, readFileSync, readdirSync } from 'node:fs'
+import {
+  cpSync,
+  existsSync,
+  readFileSync,
+  readdirSync,
+  symlinkSync,
+  writeFileSync
+} from 'node:fs'
 import type { AddressInfo } from 'node:net'
 import { dirname, join } from 'node:path'
 import { test, type TestContext } from 'node:test'
+import { promisify } from 'node:util'
 // Loads the examples.
 import 'tsx'
 import Fastify, { type FastifyInstance } from 'fastify'
@@ -27,6 +35,7 @@ import {
   synchronized,
   threats
 } from './support/docs.ts'
+import { freePort } from './support/port.ts'
 
 const examples = readdirSync(join(root, 'docs/examples')).filter(name => name.endsWith('.ts')).map(
   name => `docs/examples/${name}`
@@ -296,19 +305,40 @@ for (const file of examples) {
   })
 }
 
-test('the workload of workloads.md calls a tool with the token of its cluster [EX-07]', async (t) => {
-  process.env['CLIENT_SECRET'] ??= 'anything'
-  const { app, report } = await import(`${join(root, 'docs/examples/workload.ts')}?again`) as {
-    app: FastifyInstance
-    report: (server: string) => Promise<unknown>
+const outputs = {
+  'machine-clients': '["a note of Alice","a note of Bob"]',
+  workloads: '["a note for all"]',
+  delegation: "[ 'notes of planner, read by summarizer' ]",
+  enterprise: '["a note of alice"]'
+}
+
+test('the commands of a page run its example to the end [DG-01 EM-21 EX-01 EX-07]', async (t) => {
+  for (const [page, output] of Object.entries(outputs)) {
+    await t.test(`docs/${page}.md`, async (t) => {
+      const [, commands = ''] =
+        /^```sh\n(export [^`]*npx tsx docs\/examples\/[^`]*)^```$/m.exec(read(`docs/${page}.md`)) ??
+          []
+      const folder = await exampleFolder(t)
+      const { PATH, HOME } = process.env
+      const { stdout } = await promisify(exec)(commands, { cwd: folder, env: { PATH, HOME } })
+      assert.ok(stdout.includes(output), stdout)
+    })
   }
-  t.after(() => app.close())
-  await app.listen({ port: 0 })
-  const { port } = app.server.address() as AddressInfo
-  assert.deepEqual(await report(`http://localhost:${port}`), [
-    { type: 'text', text: '["a note for all"]' }
-  ])
 })
+
+/** A folder with a copy of the examples, which listen on a free port. */
+async function exampleFolder (t: TestContext): Promise<string> {
+  const folder = await temporaryFolder(t)
+  const port = String(await freePort())
+  for (const name of ['node_modules', 'dist']) symlinkSync(join(root, name), join(folder, name))
+  for (const name of ['package.json', 'docs/examples']) {
+    cpSync(join(root, name), join(folder, name), { recursive: true })
+  }
+  for (const file of examples) {
+    writeFileSync(join(folder, file), read(file).replaceAll('3000', port))
+  }
+  return folder
+}
 
 test('the commands of machine-clients.md create secrets and keys that authenticate a machine [EX-01]', async (t) => {
   const [, command = ''] = /^(node -e "const c=.*)$/m.exec(read('docs/machine-clients.md')) ?? []

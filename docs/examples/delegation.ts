@@ -41,6 +41,7 @@ export async function summarize (server: string, subjectToken: string): Promise<
   const response = await fetch(new URL('/notes', server), {
     headers: { authorization: `Bearer ${token}` }
   })
+  if (!response.ok) throw new Error(await response.text())
   return await response.json()
 }
 
@@ -52,6 +53,7 @@ export async function requestToken (server: string, clientId: string, params: ob
     headers: { authorization: `Basic ${btoa(`${clientId}:${secret}`)}` },
     body: new URLSearchParams({ ...params })
   })
+  if (!response.ok) throw new Error(await response.text())
   return await response.json() as { access_token: string }
 }
 

@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -39,7 +38,7 @@ app.get('/notes', {
 /** In a pod: `readFile('/var/run/secrets/tokens/mcp')`. */
 function readToken (aud: string) {
   const sub = 'system:serviceaccount:prod:report-daily'
-  const token = new SignJWT({ iss: cluster, sub, aud, jti: randomUUID() }).setIssuedAt()
+  const token = new SignJWT({ iss: cluster, sub, aud }).setIssuedAt()
   return token.setExpirationTime('10m').setProtectedHeader({ alg: 'ES256' }).sign(privateKey)
 }
 
@@ -53,6 +52,7 @@ export async function report (server: string) {
       resource: `${server}/mcp`
     })
   })
+  if (!response.ok) throw new Error(await response.text())
   const { access_token: token } = await response.json() as { access_token: string }
   const client = new Client({ name: 'report', version: '1.0.0' })
   const requestInit = { headers: { authorization: `Bearer ${token}` } }
