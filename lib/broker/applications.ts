@@ -59,7 +59,8 @@ export function serveApplications (
     const removal = await open(form)
     // A page that was open for too long: its next form is new.
     if (removal === null) return reply.redirect('?', 303)
-    if (removal.subject !== subject || !isSameOrigin(request)) throw forbidden()
+    if (removal.subject !== subject) throw forbidden('the form is that of another user')
+    if (!isSameOrigin(request)) throw forbidden('the form was sent from another page')
     const grant = await grants.find(removal.grant)
     if (grant?.subject === subject) {
       await revocation.revokeGrant(grant.grant, broker.now())
@@ -71,7 +72,7 @@ export function serveApplications (
 
   async function subjectIn (request: FastifyRequest) {
     const subject = await subjectOf(request)
-    if (typeof subject !== 'string' || subject === '') throw forbidden()
+    if (typeof subject !== 'string' || subject === '') throw forbidden('subject() returned no user')
     return subject
   }
 
@@ -108,4 +109,5 @@ function isSameOrigin ({ headers, host }: FastifyRequest) {
   return origin === 'null' || (URL.canParse(origin) && new URL(origin).host === host)
 }
 
-const forbidden = () => new McpOAuthError('accessDenied', { page: 'otherBrowser' })
+const forbidden = (reason: string) =>
+  new McpOAuthError('accessDenied', { page: 'otherBrowser', cause: new Error(reason) })

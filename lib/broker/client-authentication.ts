@@ -3,7 +3,7 @@
 import type { FastifyRequest } from 'fastify'
 import type { JSONWebKeySet, JWTVerifyGetKey, JWTVerifyOptions } from 'jose'
 import { loadJose } from '../crypto/jose.ts'
-import { failure, isRefusal, McpOAuthError } from '../errors.ts'
+import { failure, isRefusal, McpOAuthError, quoted } from '../errors.ts'
 import { assertionSkewSeconds } from '../limits.ts'
 import {
   assertionProblem,
@@ -68,7 +68,8 @@ export async function authenticateClient (
     return { clientId, assertions: [assertion], isAuthenticated: true, grantTypes }
   } else if (secretHashes) {
     if (!('secret' in credentials) || !isSecretOf(secretHashes, credentials.secret)) {
-      throw rejected('sent no secret, or a wrong one')
+      const problem = 'secret' in credentials ? 'sent a wrong secret' : 'sent no secret'
+      throw rejected(`${quoted(clientId)} ${problem}`)
     }
   } else {
     // A client may sign, because our metadata offers it, although its document says `none`. It is

@@ -92,7 +92,9 @@ export function createIssuers ({ config, issuer, marks, log }: {
     const own = [issuer(), ...(kind === 'workload' ? [`${issuer()}/oauth/token`] : [])]
     if (kind === 'token' && isForOtherUse(claims)) throw invalidGrant('it is not an access token')
     const valid = claims as unknown as AssertionClaims
-    let reason = `no entry of ${option} has its claims, such as its sub`
+    // That of a workload is no user.
+    const sub = kind === 'workload' ? ` ${quoted(claims.sub)}` : ''
+    let reason = `no entry of ${option} has its claims, such as its sub${sub}`
     let unavailable: unknown
     // Two clusters may have one name, and keys of their own.
     for (const entry of ofIssuer.filter(entry => fits(entry, valid))) {

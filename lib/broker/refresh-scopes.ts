@@ -1,6 +1,6 @@
 /** Which scopes does the access token of a refresh have? */
 
-import { McpOAuthError } from '../errors.ts'
+import { invalidScope } from '../oauth/scope.ts'
 import type { Broker } from './broker.ts'
 import type { RefreshContent } from './tokens.ts'
 
@@ -25,6 +25,7 @@ export function narrowedScopes (
 ) {
   const wanted = asked.filter(scope => !withheld.includes(scope))
   if (wanted.length === 0) return scopes
-  if (!wanted.every(scope => scopes.includes(scope))) throw new McpOAuthError('invalidScope')
+  const missing = wanted.filter(scope => !scopes.includes(scope))
+  if (missing.length > 0) throw invalidScope('the login does not have these scopes', missing)
   return wanted
 }

@@ -63,13 +63,14 @@ export async function registerBroker (instance: FastifyInstance, context: Broker
   // By then the routes and tools are known.
   instance.addHook('onListen', async () => {
     const known = catalog()
-    const scopes = clients.flatMap(({ scopes = [] }) => scopes).filter(name =>
-      !known.includes(name)
-    )
-    if (scopes.length > 0) {
+    const lists = { clients, trustedIssuers: config.trustedIssuers, workloads }
+    for (const [option, entries] of Object.entries(lists)) {
+      const scopes = entries.flatMap(({ scopes = [] }) => scopes)
+        .filter(name => !known.includes(name))
+      if (scopes.length === 0) continue
       log.info(
-        { option: 'clients', scopes },
-        'Only clients without users have these scopes: no option, route or tool names them. ' +
+        { option, scopes },
+        'Only this option has these scopes: no other, and no route or tool names them. ' +
           'Check them for typing errors'
       )
     }

@@ -1,6 +1,6 @@
 /** Which grants does the operator ask for? */
 import type { FastifyInstance, FastifyRequest } from 'fastify'
-import { startupError } from '../errors.ts'
+import { McpOAuthError, startupError } from '../errors.ts'
 import { callable, checkOptions, optional, text } from '../options/fields.ts'
 
 /** Which grants to list. Default: all of them. */
@@ -72,15 +72,21 @@ export function createGrantMethods (find: () => Grants | null) {
   }
   return {
     async grants (filter: GrantFilter = {}) {
-      checkOptions('grants', filter, fields)
-      // A user who is not logged in must not be shown the grants of all users.
-      if (Object.values(filter).includes(undefined)) {
-        throw startupError(
-          'invalidOptions',
-          'grants: a member is undefined. Leave it out to list the grants of all'
-        )
+      const { list } = grantsFor('grants')
+      try {
+        checkOptions('grants', filter, fields)
+        // A user who is not logged in must not be shown the grants of all users.
+        if (Object.values(filter).includes(undefined)) {
+          const problem = 'grants: a member is undefined. Leave it out to list the grants of all'
+          throw startupError('invalidOptions', problem)
+        }
+        return await list(filter)
+      } catch (error) {
+        const { kind, message: description } = error as McpOAuthError
+        if (kind !== 'invalidOptions') throw error
+        // A route passes what it received.
+        throw new McpOAuthError(kind, { statusCode: 400, description })
       }
-      return await grantsFor('grants').list(filter)
     },
     connectedApplications (options: ApplicationsOptions) {
       checkOptions('connectedApplications', options, { subject: callable() })

@@ -1,5 +1,5 @@
 /** Which tokens does the operator revoke at once? */
-import { McpOAuthError, startupError } from '../errors.ts'
+import { McpOAuthError, quoted, startupError } from '../errors.ts'
 import type { Events } from '../host/events.ts'
 import type { Revocations } from '../store/revocations.ts'
 import { isPlainObject } from '../util/json.ts'
@@ -86,7 +86,10 @@ function memberOf (filter: unknown) {
   const [[name, value] = [''], ...others] = isPlainObject(filter) ? Object.entries(filter) : []
   const { fits, expected, target = null } = members.get(name) ?? {}
   if (!fits || others.length > 0) {
-    throw invalid(`the filter is not one member. Give one of ${[...members.keys()].join(', ')}`)
+    const problem = others.length > 0 || name === ''
+      ? 'has not one member'
+      : `has no ${quoted(name)}`
+    throw invalid(`the filter ${problem}. Give one of ${[...members.keys()].join(', ')}`)
   }
   if (!fits(value)) throw invalid(`${name} has an invalid value. Give ${expected}`)
   return [target, value as string] as const

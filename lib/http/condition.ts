@@ -101,7 +101,9 @@ export function reasonOf (error: unknown): string {
     if (!reasons.some(earlier => earlier.includes(reason))) reasons.push(reason)
     if (reasons.length > maxReasons) break
   }
-  return escaped(reasons.join(': ').replaceAll('\n', ' ').slice(0, maxReasonChars))
+  return escaped(
+    reasons.join(': ').replaceAll('.: ', ': ').replaceAll('\n', ' ').slice(0, maxReasonChars)
+  )
 }
 
 /** Whether an error is the fault of a provider, a store or the like: nothing here can mend it. */

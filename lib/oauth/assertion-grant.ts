@@ -1,6 +1,6 @@
 /** Which identity assertion or workload token is a grant, and for what (RFC 7523 §2.1 and §3)? */
 
-import { failure, McpOAuthError } from '../errors.ts'
+import { failure, invalidGrant, McpOAuthError, quoted } from '../errors.ts'
 import {
   assertionSkewSeconds,
   identityAssertionSeconds,
@@ -12,7 +12,7 @@ import { isPlainObject, parseJsonObject } from '../util/json.ts'
 import { jwtBearer } from './grant-types.ts'
 import { issued, scopesOf } from './token-request.ts'
 import { resourceOf, type RequestParameters } from './parameters.ts'
-import { missingScopes, parseScope } from './scope.ts'
+import { invalidScope, missingScopes, parseScope } from './scope.ts'
 import { sameResource } from './url.ts'
 
 /** The kinds of assertions, by the type in their header and the grant that they are sent with. */
@@ -90,7 +90,7 @@ export function problemOfAssertion (
   const given = [claims.aud].flat()
   const isForUs = given.length > 0 && given.every(audience => isOneOf(audience, audiences))
   if (!isForUs || (kind === 'id-jag' && given.length > 1)) {
-    return `its audience is not ${audiences.join(' or ')} alone`
+    return `its audience is ${quoted(claims.aud)}, not ${audiences.join(' or ')} alone`
   }
   if (!isSubject(sub)) return 'its sub is missing or malformed'
   // Without its tenant, it would be for the user with the same sub of another one.
@@ -175,10 +175,10 @@ export function scopesOfAssertion (
   const ofServer = given?.filter(name => known.includes(name))
   const isForeign = given !== undefined && given.length > 0 && ofServer?.length === 0
   if (isForeign || (unknownScopes === 'refuse' && ofServer?.length !== given?.length)) {
-    throw failure('invalidGrant', 'the assertion has scopes that this server does not know')
+    throw invalidGrant(`this server does not know the scopes of the assertion: ${quoted(asserted)}`)
   }
   if (unknownScopes === 'refuse' && requested?.some(name => !known.includes(name))) {
-    throw failure('invalidScope', 'the request has scopes that this server does not know')
+    throw invalidScope('this server does not know all scopes of the request', requested)
   }
   const [ofIssuer] = limits
   const wanted = requested ?? ofServer ?? defaults
@@ -188,10 +188,7 @@ export function scopesOfAssertion (
     allLimits.every(limit => !limit || missingScopes(limit, [name], hierarchy).length === 0)
   )
   if (granted.length === 0 && wanted.length > 0) {
-    throw failure(
-      'invalidScope',
-      'the assertion, its issuer or the client allows none of the scopes'
-    )
+    throw invalidScope('the assertion, its issuer or the client allows none of the scopes', wanted)
   }
   return granted
 }

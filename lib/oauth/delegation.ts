@@ -1,6 +1,6 @@
 /** Which tokens are exchanged for another, and which actors does that name (RFC 8693)? */
 
-import { failure, invalidGrant, McpOAuthError } from '../errors.ts'
+import { failure, invalidGrant } from '../errors.ts'
 import { maxActors, maxGrantChars, maxSubjectChars } from '../limits.ts'
 import { isPlainObject } from '../util/json.ts'
 import { kindOf } from './assertion-grant.ts'
@@ -12,7 +12,7 @@ import {
   single,
   type RequestParameters
 } from './parameters.ts'
-import { mergeScopes, missingScopes } from './scope.ts'
+import { invalidScope, mergeScopes, missingScopes } from './scope.ts'
 import { scopesOf } from './token-request.ts'
 import { sameResource } from './url.ts'
 
@@ -225,7 +225,8 @@ export function delegatedScopes (
   )
   const isNothing = granted.length === 0 && (requested ?? limits[0]).length > 0
   if (!isRefused && !isNothing) return granted
-  throw new McpOAuthError('invalidScope', {
-    cause: new Error('the subject, the actor, the client or this server allows none of the scopes')
-  })
+  throw invalidScope(
+    'the subject, the actor, the client or this server allows none of the scopes',
+    wanted
+  )
 }

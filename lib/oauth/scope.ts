@@ -3,6 +3,10 @@
 import { causeWith, McpOAuthError } from '../errors.ts'
 import { maxScopeChars, maxScopes } from '../limits.ts'
 
+/** The error for scopes, whose names are in the log alone. */
+export const invalidScope = (reason: string, scopes: readonly string[]) =>
+  new McpOAuthError('invalidScope', { cause: causeWith(reason, scopes.join(' ')) })
+
 /** Whether a text is one scope token (RFC 6749 §3.3). */
 export function isScopeToken (value: unknown) {
   return typeof value === 'string' && /^[\x21\x23-\x5b\x5d-\x7e]+$/.test(value)
@@ -51,8 +55,7 @@ export function requestedScopes (
   const requested = parseScope(value)
   const known = requested.filter(scope => knownScopes?.includes(scope) !== false)
   if (unknownScopes === 'refuse' && known.length < requested.length) {
-    const unknown = requested.filter(scope => !known.includes(scope)).join(' ')
-    throw new McpOAuthError('invalidScope', { cause: causeWith('unknown scopes', unknown) })
+    throw invalidScope('unknown scopes', requested.filter(scope => !known.includes(scope)))
   }
   return known.length > 0 ? known : defaultScopes
 }

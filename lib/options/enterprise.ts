@@ -5,6 +5,7 @@ import {
   maxWorkloadClaims
 } from '../limits.ts'
 import { asymmetricAlgorithms } from '../oauth/public-keys.ts'
+import { missingScopes } from '../oauth/scope.ts'
 import { problemOfServerUrl } from '../oauth/url.ts'
 import { Type } from '../schemas/type.ts'
 import {
@@ -64,18 +65,18 @@ export const TrustedIssuerSchema = Type.Object({
   mapSubject: optional(callable<MapSubject>())
 }, closed)
 
-/** Returns the problem of the claims that a workload must have, or null. */
+/** Returns what to give in place of the claims that a workload must have, or null. */
 function claimsProblem (claims: unknown) {
-  if (!isPlainObject(claims)) return 'must be an object of claims'
+  if (!isPlainObject(claims)) return 'an object of claims'
   const values = Object.values(claims)
-  if (typeof claims.sub !== 'string') return 'must name sub, or all workloads of the issuer pass'
-  if (values.length > maxWorkloadClaims) return `must have at most ${maxWorkloadClaims} claims`
+  if (typeof claims.sub !== 'string') return 'a sub: without it, all workloads of the issuer pass'
+  if (values.length > maxWorkloadClaims) return `at most ${maxWorkloadClaims} claims`
   const isClaim = (value: unknown) =>
     typeof value === 'boolean' || Number.isFinite(value) ||
     (typeof value === 'string' && value.length <= maxClaimPatternChars && !/^\**$/.test(value))
   return values.every(isClaim)
     ? null
-    : 'must be strings, numbers or booleans. A string needs more than *'
+    : 'strings, numbers or booleans. A string needs more than *'
 }
 
 export const WorkloadSchema = Type.Object({
@@ -133,11 +134,25 @@ export const enterpriseOptions = {
 }
 
 /** The rules of both options: whether broken, and a line. */
-export function enterpriseRules ({ clients = [], trustedIssuers = [], workloads = [] }: {
-  clients?: ReadonlyArray<{ clientId: string, secretHashes?: unknown, jwks?: unknown }>
-  trustedIssuers?: ReadonlyArray<{ clients?: readonly string[] }>
-  workloads?: ReadonlyArray<{ issuer: string, jwksUri?: string, clients?: readonly string[] }>
-}) {
+export function enterpriseRules (
+  { clients = [], trustedIssuers = [], workloads = [], requiredScopes = [], scopeHierarchy }: {
+    requiredScopes?: readonly string[]
+    scopeHierarchy?: Record<string, readonly string[]>
+    clients?: ReadonlyArray<{ clientId: string, secretHashes?: unknown, jwks?: unknown }>
+    trustedIssuers?: ReadonlyArray<{ clients?: readonly string[], scopes?: readonly string[] }>
+    workloads?: ReadonlyArray<{
+      issuer: string
+      jwksUri?: string
+      clients?: readonly string[]
+      scopes: readonly string[]
+    }>
+  }
+) {
+  /** Tokens without these would be refused everywhere. */
+  const lackingIn = (name: string, scopes: readonly string[] = requiredScopes) => {
+    const lacking = missingScopes(scopes, requiredScopes, scopeHierarchy).join(' ')
+    return [lacking, `${name}.scopes: lacks ${lacking} of requiredScopes. Add it`] as const
+  }
   const find = (id: string) => clients.find(({ clientId }) => clientId === id)
   const unknownIn = (name: string, ids: readonly string[] = [], mayBeUrl = false) =>
     ids.map((id, index) =>
@@ -148,10 +163,12 @@ export function enterpriseRules ({ clients = [], trustedIssuers = [], workloads 
       ] as const
     )
   return [
-    ...trustedIssuers.flatMap((entry, at) =>
-      unknownIn(`trustedIssuers.${at}`, entry.clients, true)
-    ),
-    ...workloads.flatMap(({ issuer, jwksUri, clients: ids = [] }, at) => [
+    ...trustedIssuers.flatMap(({ clients: ids, scopes }, at) => [
+      ...unknownIn(`trustedIssuers.${at}`, ids, true),
+      lackingIn(`trustedIssuers.${at}`, scopes)
+    ]),
+    ...workloads.flatMap(({ issuer, jwksUri, clients: ids = [], scopes }, at) => [
+      lackingIn(`workloads.${at}`, scopes),
       [
         !jwksUri && problemOfServerUrl(issuer) !== null,
         `workloads.${at}.jwksUri: missing, required for an issuer that is not an https URL. ` +

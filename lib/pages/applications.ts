@@ -60,10 +60,11 @@ function item (view: View, { client, host, scopes, since, lastUsed, form }: Appl
     lines.unshift(fillHtml(texts.from, { host: html`<bdi><code>${host}</code></bdi>` }))
   }
   const items = scopes.map(scope => scopeItem(scope, meanings.get(scope)))
+  const allowed = items.length === 0
+    ? ''
+    : html`<div><dt>${texts.scopes}</dt><dd><ul class="ticks">!${items}</ul></dd></div>`
   return html`<dl><div><dt>${texts.client}</dt><dd>!${name}
-<p class="soft">!${
-    lines.join('<br>')
-  }</p></dd></div><div><dt>${texts.scopes}</dt><dd><ul class="ticks">!${items}</ul></dd></div></dl>
+<p class="soft">!${lines.join('<br>')}</p></dd></div>!${allowed}</dl>
 <details><summary>${texts.revoke}</summary>
 <form method="post"><p>!${fillHtml(texts.revokeConfirm, { client: name })}</p>
 <input type="hidden" name="form" value="${form}" autocomplete="off">

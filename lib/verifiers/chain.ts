@@ -151,7 +151,9 @@ export function chain (
       }
     }
     const issuer = parseCompact(token)?.claims.iss
-    const problem = issuer === undefined
+    const problem = /^(?:undefined|null)$/.test(token)
+      ? `it is the text "${token}": the client has lost its token. Let it check the token response`
+      : issuer === undefined
       ? 'it is opaque, or inactive. Use introspectionVerifier for opaque tokens of a provider, or the broker'
       : `its issuer is ${quoted(issuer)}, and expected is ${
         verifiers.map(verify => verify.issuer ?? 'another').join(' or ')

@@ -153,3 +153,11 @@ test('the page is guarded by the hook of the app inside requireMcpAuth({ or })',
   assert.equal((await get(flow, 'alice')).status, 401)
   assert.equal((await get(flow, 'alice', '', { 'x-signature': 'valid' })).status, 200)
 })
+
+test('an application without scopes has no list of them', async (t) => {
+  const flow = await start(t, { requiredScopes: [], mcp: undefined })
+  await login(flow, 'alice')
+  const { text } = await get(flow, 'alice')
+  assert.match(text, /Desktop/)
+  assert.doesNotMatch(text, /class="ticks"/)
+})

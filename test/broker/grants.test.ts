@@ -249,7 +249,8 @@ test('grants() refuses what would list more than was meant', async (t) => {
       [{ cursor: 'x' }, /grants\.cursor/]
     ] as Array<[GrantFilter, RegExp]>
   ) {
-    await assert.rejects(grants(filter), { code: 'FST_MCP_OAUTH_INVALID_OPTIONS', message })
+    const error = { code: 'FST_MCP_OAUTH_INVALID_OPTIONS', statusCode: 400, message }
+    await assert.rejects(grants(filter), error)
   }
 })
 

@@ -3,6 +3,7 @@ import { createHmac } from 'node:crypto'
 import { test } from 'node:test'
 import { decodeJwt } from 'jose'
 import { idJag, jwtBearer, startAssertionIssuer } from '../support/assertions.ts'
+import { startFlow } from '../support/flow.ts'
 import { isRefused, tokenOf } from '../support/id-jag.ts'
 import { newKey, type KeyPair } from '../support/machines.ts'
 import {
@@ -264,10 +265,10 @@ test('two clusters with one name have keys of their own [WL-06]', async (t) => {
       issuer: 'cluster.local',
       jwksUri: `${other.issuer}/keys`,
       claims: agent,
-      scopes: ['mcp:write']
+      scopes: ['mcp:read', 'mcp:write']
     }
   ])
-  for (const [cluster, scope] of [[platform, 'mcp:read'], [other, 'mcp:write']] as const) {
+  for (const [cluster, scope] of [[platform, 'mcp:read'], [other, 'mcp:read mcp:write']] as const) {
     const reply = await exchange(await cluster.sign(pod('cluster.local', endpoint)))
     assert.equal(reply.json().scope, scope, reply.body)
   }
@@ -355,4 +356,21 @@ test('POST /oauth/token tries the keys of both clusters of one name, while one i
   assert.deepEqual([await send(), await send()], [200, 200])
   platform.isDown = true
   assert.equal(await send(), 200)
+})
+
+test('the start tells of scopes that one option alone has', async (t) => {
+  const flow = await startFlow(t, {
+    options: {
+      requiredScopes: ['notes:read'],
+      workloads: [{
+        issuer: 'https://cluster.example',
+        claims: agent,
+        scopes: ['notes:read', 'notes:raed']
+      }]
+    }
+  })
+  const [line = '', ...others] = flow.logs.filter(line => line.includes('Only this option has'))
+  assert.deepEqual(others, [])
+  const { option, scopes } = JSON.parse(line)
+  assert.deepEqual([option, scopes], ['workloads', ['notes:raed']])
 })

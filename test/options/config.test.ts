@@ -915,6 +915,19 @@ test('optionProblems names each mistake in workloads and trusted issuers, and th
       { workloads: [{ ...workload, clients: ['job'] }], clients: [{ ...job, jwks }] },
       /^workloads\.0\.clients\.0: "job" has secretHashes or jwks, but a client .+ Keep one$/
     ],
+    [
+      {
+        requiredScopes: ['read', 'call'],
+        scopeHierarchy: { all: ['read', 'call'] },
+        workloads: [workload, { ...workload, scopes: ['all'] }],
+        trustedIssuers: [
+          { issuer: 'https://id.example', scopes: ['call'] },
+          { issuer: 'https://other.example' }
+        ]
+      },
+      /^trustedIssuers\.0\.scopes: lacks read of requiredScopes\. Add it$/,
+      /^workloads\.0\.scopes: lacks call of requiredScopes\. Add it$/
+    ],
     [{ clients: [job] }, /^clients\.0\.grantTypes: client_credentials requires authentication/],
     [{ workloads: [{ ...workload, issuer: 'a|b' }] }, /^workloads\.0\.issuer: .+ \|/, /jwksUri/],
     ...[{}, { sub: '*' }, { sub: 5 }, { sub: 'x', a: [] }, { sub: 'x', a: '**' }, 'x'].map(

@@ -1384,7 +1384,7 @@ mistakes.push(
       return reasonsIn(flow.logs.slice(from).filter(line => line.includes('reason')))
     },
     reads: [
-      'The client sent no secret, or a wrong one'
+      'The client "job" sent a wrong secret'
     ],
     row: 'a [machine](machine-clients.md) is refused',
     remedy: 'docs'

@@ -167,9 +167,10 @@ test('the log, but not the response, has rejected audiences, issuers and origins
     await call(mcpUrl, await issuer.mint({ aud: ['https://canary.example', 'b'] })),
     await call(mcpUrl, await issuer.mint({ aud: mcpUrl, iss: `${issuer.issuer}/` })),
     await call(mcpUrl, 'opaque'),
+    await call(mcpUrl, 'undefined'),
     await sendRequest(mcpUrl, { method: 'POST', headers: { origin: 'https://canary.example' } })
   ]
-  assert.deepEqual(rejections.map(({ status }) => status), [401, 401, 401, 403])
+  assert.deepEqual(rejections.map(({ status }) => status), [401, 401, 401, 401, 403])
   for (const rejection of rejections) {
     assert.doesNotMatch(
       await rejection.text() + rejection.headers.get('www-authenticate'),
@@ -186,6 +187,7 @@ test('the log, but not the response, has rejected audiences, issuers and origins
     `${unknown}its issuer is "${issuer.issuer}/", and expected is ${issuer.issuer}. ` +
     'Compare them byte by byte',
     `${unknown}it is opaque, or inactive. Use introspectionVerifier for opaque tokens of a provider, or the broker`,
+    `${unknown}it is the text "undefined": the client has lost its token. Let it check the token response`,
     'the Origin: "https://canary.example"'
   ])
 })

@@ -2,11 +2,10 @@
 import { handleAuthorizationRequest, type ValidRequest } from '../../clients/authorize.ts'
 import { hasNoRefresh, mustSign } from '../../clients/clients.ts'
 import { requestedKey } from '../../dpop/rules.ts'
-import { causeWith, McpOAuthError } from '../../errors.ts'
 import type { Endpoint } from '../../host/endpoint.ts'
 import { maxNamedClientChars, maxSealedRequestChars } from '../../limits.ts'
 import { invalidRequest, single, type RequestParameters } from '../../oauth/parameters.ts'
-import { missingScopes } from '../../oauth/scope.ts'
+import { invalidScope, missingScopes } from '../../oauth/scope.ts'
 import { replyWithConsentPage } from '../../pages/consent.ts'
 import { pageErrorHandler } from '../../pages/errors.ts'
 import { hash } from '../../util/hash.ts'
@@ -113,7 +112,5 @@ function scopesFor ({ config, catalog }: Broker, { client, authorization }: Vali
   const scopes = requested.length > 0 ? requested : config.requiredScopes
   const denied = client.scopes ? missingScopes(client.scopes, scopes, config.scopeHierarchy) : []
   if (denied.length === 0) return scopes
-  throw new McpOAuthError('invalidScope', {
-    cause: causeWith('The client may not have these scopes', denied.join(' '))
-  })
+  throw invalidScope('the client may not have these scopes', denied)
 }

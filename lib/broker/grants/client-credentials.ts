@@ -1,7 +1,6 @@
 /** How does a client without a user obtain a token? */
 
-import { McpOAuthError } from '../../errors.ts'
-import { missingScopes } from '../../oauth/scope.ts'
+import { invalidScope, missingScopes } from '../../oauth/scope.ts'
 import { parseClientCredentials } from '../../oauth/token-request.ts'
 import { machineGrant } from '../../store/one-time.ts'
 import { issueAccessToken, randomId, type Grant } from '../tokens.ts'
@@ -20,9 +19,8 @@ export const clientCredentials: Grant<typeof parseClientCredentials> = {
     const { broker: { config, clients, urls }, clientId, client, key, now: since, report } = context
     const allowed = clients.listed(clientId)?.scopes ?? config.requiredScopes
     const scopes = request.scopes ?? allowed
-    if (missingScopes(allowed, scopes, config.scopeHierarchy).length > 0) {
-      throw new McpOAuthError('invalidScope')
-    }
+    const missing = missingScopes(allowed, scopes, config.scopeHierarchy)
+    if (missing.length > 0) throw invalidScope('the client may not have these scopes', missing)
     const grant = machineGrant(clientId, randomId())
     const { resource } = urls()
     const claims = { gty: 'client_credentials' }

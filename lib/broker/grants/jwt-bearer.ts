@@ -13,7 +13,7 @@ import {
 } from '../../oauth/assertion-grant.ts'
 import { delegationOf } from '../../oauth/delegation.ts'
 import { jwtBearer } from '../../oauth/grant-types.ts'
-import { missingScopes } from '../../oauth/scope.ts'
+import { invalidScope, missingScopes } from '../../oauth/scope.ts'
 import { machineGrant } from '../../store/one-time.ts'
 import { markUsed, type SingleUse } from '../../store/single-use.ts'
 import type { Client, UserClaims } from '../../types.ts'
@@ -80,9 +80,8 @@ async function issueToWorkload (
   const { broker: { config, revocations, urls }, key, now, report } = context
   assertKey(claims, key)
   const scopes = requested ?? entry.scopes
-  if (missingScopes(entry.scopes, scopes, config.scopeHierarchy).length > 0) {
-    throw new McpOAuthError('invalidScope')
-  }
+  const missing = missingScopes(entry.scopes, scopes, config.scopeHierarchy)
+  if (missing.length > 0) throw invalidScope('the workload may not have these scopes', missing)
   const subject = qualifiedSubject(claims)
   const since = Math.min(now, claims.iat)
   if (await revocations.isRevokedNow(ownerOf(config, subject, { subject, since }))) {
