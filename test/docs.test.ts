@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { exec, execSync } from 'node:child_process'
+import { exec, execSync, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import {
   cpSync,
@@ -324,6 +324,39 @@ test('the commands of a page run its example to the end [DG-01 EM-21 EX-01 EX-07
       assert.ok(stdout.includes(output), stdout)
     })
   }
+})
+
+test('the provider of getting-started.md knows the redirect URI of the app', async (t) => {
+  const folder = await exampleFolder(t)
+  const file = join(folder, 'docs/examples/demo/local-provider.ts')
+  const port = String(await freePort())
+  writeFileSync(file, readFileSync(file, 'utf8').replace('3001', port))
+  const provider = spawn(process.execPath, ['--import', 'tsx', file], { cwd: folder })
+  t.after(() => provider.kill())
+  let printed = ''
+  for await (const text of provider.stdout) {
+    printed += text
+    if (printed.includes('users:')) break
+  }
+  const valueOf = (name: string) => new RegExp(`^${name}: +(.+)$`, 'm').exec(printed)?.[1] ?? ''
+  const url = new URL('/auth', valueOf('issuer'))
+  const ask = async (redirect: string) => {
+    url.search = String(
+      new URLSearchParams({
+        client_id: valueOf('clientId'),
+        redirect_uri: redirect,
+        response_type: 'code',
+        scope: 'openid',
+        code_challenge: 'x'.repeat(43),
+        code_challenge_method: 'S256'
+      })
+    )
+    return (await fetch(url, { redirect: 'manual' })).status
+  }
+  assert.deepEqual([await ask(valueOf('redirect URI')), await ask('http://localhost:9/')], [
+    303,
+    400
+  ])
 })
 
 /** A folder with a copy of the examples, which listen on a free port. */
