@@ -662,7 +662,7 @@ matrix(
     )
     assert.ok(flow.logs.some(line =>
       line.includes('"scopes":["jobs:run"]') &&
-      line.includes('no option, route or tool names them')
+      line.includes('Only this option has these scopes')
     ))
 
     const bare = await harness.startFlow({
