@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { generateKeyPairSync, type KeyObject } from 'node:crypto'
+import type { KeyObject } from 'node:crypto'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { McpOAuthError } from '../../lib/errors.ts'
@@ -12,6 +12,7 @@ import {
 } from '../../lib/dpop/rules.ts'
 import { parameters } from '../../lib/oauth/parameters.ts'
 import { hashOf } from '../support/dpop.ts'
+import { createKeyPair } from '../support/key-pair.ts'
 import { sweep } from '../support/sweep.ts'
 import { webUrl } from '../support/text.ts'
 
@@ -29,9 +30,9 @@ const url = 'https://mcp.example.com/mcp'
 const token = 'an.access.token'
 const exported = ({ publicKey }: { publicKey: KeyObject }) =>
   publicKey.export({ format: 'jwk' }) as Record<string, unknown>
-const ec = exported(generateKeyPairSync('ec', { namedCurve: 'P-256' }))
-const okp = exported(generateKeyPairSync('ed25519'))
-const rsa = exported(generateKeyPairSync('rsa', { modulusLength: 2048 }))
+const ec = exported(createKeyPair('ec'))
+const okp = exported(createKeyPair('ed25519'))
+const rsa = exported(createKeyPair('rsa'))
 const validHeader = { typ: 'dpop+jwt', alg: 'ES256', jwk: ec }
 const validClaims = {
   jti: 'one',

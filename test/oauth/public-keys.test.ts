@@ -2,10 +2,11 @@ import assert from 'node:assert/strict'
 import { generateKeyPairSync } from 'node:crypto'
 import { test } from 'node:test'
 import { publicKeyProblem, signatureAlgorithms } from '../../lib/oauth/public-keys.ts'
+import { createKeyPair } from '../support/key-pair.ts'
 
-const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 })
-const ec = generateKeyPairSync('ec', { namedCurve: 'P-256' })
-const okp = generateKeyPairSync('ed25519')
+const rsa = createKeyPair('rsa')
+const ec = createKeyPair('ec')
+const okp = createKeyPair('ed25519')
 
 function jwk ({ publicKey }: Pick<typeof rsa, 'publicKey'>, more: object = {}): object {
   return { ...publicKey.export({ format: 'jwk' }), ...more }
@@ -38,7 +39,7 @@ test('publicKeyProblem accepts keys that can verify a signature', () => {
     [jwk(rsa, { alg: 'RS512' }), /alg.*Expected is RS256 or PS256/],
     [jwk(rsa, { alg: 'none' }), /alg/],
     [jwk(rsa, { alg: 1 }), /alg/],
-    [jwk(generateKeyPairSync('rsa', { modulusLength: 1024 })), /not a usable public key/],
+    [jwk(createKeyPair('rsa', 1024)), /not a usable public key/],
     [jwk(generateKeyPairSync('ec', { namedCurve: 'P-384' })), /not a usable public key/],
     [jwk(generateKeyPairSync('x25519')), /not a usable public key/],
     [jwk(generateKeyPairSync('ed448')), /not a usable public key/],

@@ -1,6 +1,5 @@
 import {
   createHash,
-  generateKeyPairSync,
   randomBytes,
   randomUUID,
   type JsonWebKey,
@@ -8,6 +7,7 @@ import {
 } from 'node:crypto'
 import { SignJWT } from 'jose'
 import type { McpOAuthOptions } from '../../lib/index.ts'
+import { createKeyPair } from './key-pair.ts'
 
 /** A client secret, and its hash for the configuration. */
 export function newSecret (): { secret: string, hash: string } {
@@ -22,11 +22,8 @@ export interface KeyPair {
 }
 
 export function newKey (alg = 'ES256'): KeyPair {
-  const { privateKey, publicKey } = alg === 'ES256'
-    ? generateKeyPairSync('ec', { namedCurve: 'P-256' })
-    : alg === 'EdDSA'
-    ? generateKeyPairSync('ed25519')
-    : generateKeyPairSync('rsa', { modulusLength: 2048 })
+  const type = alg === 'ES256' ? 'ec' : alg === 'EdDSA' ? 'ed25519' : 'rsa'
+  const { privateKey, publicKey } = createKeyPair(type)
   return { alg, privateKey, jwk: publicKey.export({ format: 'jwk' }) }
 }
 
