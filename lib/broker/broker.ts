@@ -19,6 +19,7 @@ import type { Revocations } from '../store/revocations.ts'
 import type { Log } from '../types.ts'
 import type { UrlSource } from '../urls.ts'
 import { lazy } from '../util/lazy.ts'
+import { throttled } from '../util/throttled.ts'
 import { createLoginCookies, createLoginStates } from './logins.ts'
 import { createKept } from './kept.ts'
 import { createReturns } from './returns.ts'
@@ -110,15 +111,12 @@ export async function createBroker (
   let keys: ReturnType<typeof createSigningKeys> | undefined
   const signing = () => (keys ??= createSigningKeys(secrets, name))
   const kept = createKept({ marks, sealer, log })
-  let lastDelay = -Infinity
-  function warnOfDelay (waitsFor: string) {
-    if (performance.now() - lastDelay < slowWarningMs) return
-    lastDelay = performance.now()
+  const warnOfDelay = throttled(slowWarningMs, (waitsFor: string) => {
     log.error(
       {},
       `Token requests wait for ${waitsFor} for more than five seconds. Find out why it is slow`
     )
-  }
+  })
   let isRefreshable = true
   function warnOfNoRefreshToken () {
     if (isRefreshable) {

@@ -109,7 +109,7 @@ export async function registerBroker (instance: FastifyInstance, context: Broker
   const openSealed = async (sealed: string, now: number) =>
     await sealer.open('access', sealed, now) as UpstreamAccess | null
   const openUpstream = config.upstreamToken ? openSealed : null
-  const isRevoked = (_grant: string, claims: Claims) => isEnded(broker, claims)
+  const isRevoked = (claims: Claims) => isEnded(broker, claims)
   const { nameOf } = broker.clients
   const ownTokens = { issuer, keys, isRevoked, openUpstream, openSealed, revokeGrant, nameOf }
   const grantPages = grants && {

@@ -204,7 +204,7 @@ export function createGuards (
       scopes: readonly string[]
     ) {
       const caller = request.mcpAuth
-      if (caller === null && verify !== null) throw failure('missingToken', 'the guard did not run')
+      if (caller === null && verify !== null) throw failure('missingToken', 'mcpAuth was removed')
       if (caller === null || scopes.length === 0) return
       const needed = mergeScopes(requiredScopes, scopes)
       try {

@@ -91,12 +91,11 @@ export function serveEndpoints<Server extends ServedServer> (
     return { method, url: prefix + url, body, type: typeOf(endpoint) }
   })
   checkOnListen(instance, checks, server.urls)
-  const paths = routes.map(({ url }) => prefix + url)
-  dropQueries(instance, paths.map(path => path.toLowerCase()))
-  const types = routes.map((
-    { endpoint: { body }, url }
-  ) => [prefix + url, body && mediaTypes[body]])
-  warnOfLostPaths(instance, Object.fromEntries(types), safeLogger(instance.log))
+  const types = Object.fromEntries(
+    checks.map(({ url, body }) => [url, body && mediaTypes[body]])
+  )
+  dropQueries(instance, Object.keys(types).map(path => path.toLowerCase()))
+  warnOfLostPaths(instance, types, safeLogger(instance.log))
   return base =>
     Object.fromEntries(
       served.flatMap(endpoint =>

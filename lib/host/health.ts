@@ -3,6 +3,7 @@ import { createCondition, isDependencyFault, type Health } from '../http/conditi
 import { slowWarningMs } from '../limits.ts'
 import type { Config } from '../options/config.ts'
 import type { Log } from '../types.ts'
+import { throttled } from '../util/throttled.ts'
 import type { Events } from './events.ts'
 
 /** The health of one registration: null for what it does not have. */
@@ -20,7 +21,6 @@ export type Conditions = ReturnType<typeof createConditions>
 /** Creates the conditions of a registration, whose changes are events. */
 export function createConditions ({ provider, store }: Config, events: Events, log: Log) {
   const report = events.of(null)
-  let lastSlow = -Infinity
   const host = provider ? new URL(provider.issuer).host : ''
   const conditionOf = (part: 'endpoints' | 'keys') =>
     createCondition(isDependencyFault, {
@@ -30,14 +30,12 @@ export function createConditions ({ provider, store }: Config, events: Events, l
   store?.condition.listen({
     failed: reason => report('store.failed', { reason }),
     recovered: ms => report('store.recovered', { ms }),
-    slow (ms) {
-      if (performance.now() - lastSlow < slowWarningMs) return
-      lastSlow = performance.now()
+    slow: throttled(slowWarningMs, (ms: number) => {
       log.warn(
         { ms: Math.round(ms) },
         'A command of the store took long, and a login needs several. Check the load of the store'
       )
-    }
+    })
   })
   return {
     provider: conditionOf('endpoints'),

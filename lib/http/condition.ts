@@ -90,10 +90,10 @@ export function createCondition (
 export function reasonOf (error: unknown): string {
   const reasons: string[] = []
   for (let at = Object(error).cause ?? error; at instanceof Error; at = at.cause) {
-    // The message of a parser quotes what it read.
     // Errors of others may have anything there.
     const { message, code: given } = at as { message: unknown, code?: unknown }
     const code = ['string', 'number'].includes(typeof given) ? `${given}` : ''
+    // The message of a parser quotes what it read.
     const said = at instanceof SyntaxError ? 'not JSON' : typeof message === 'string' ? message : ''
     const reason = code === '' || code.startsWith('FST_') || said.includes(code)
       ? said

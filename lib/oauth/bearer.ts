@@ -9,19 +9,26 @@ export type Scheme = 'Bearer' | 'DPoP'
 /** The scheme, and the `b64token` of RFC 6750 §2.1, which RFC 9449 §7.1 calls `token68`. */
 const wellFormed = /^\w+ +([A-Za-z0-9._~+/-]+=*)$/
 
-/**
- * @throws {McpOAuthError} `invalidRequest` if a request has an access token twice: in a second
- *   header, which Node drops, or in its query (RFC 6750 §2)
- */
-export function assertSentOnce (rawHeaders: readonly string[], query: string) {
+/** Node drops a second header. */
+function assertOneHeader (rawHeaders: readonly string[]) {
   let count = 0
   for (let at = 0; at < rawHeaders.length; at += 2) {
     const name = rawHeaders[at] as string
     if (name.length === 13 && name.toLowerCase() === 'authorization') count++
   }
-  if (count > 1 || (query && new URLSearchParams(query).has('access_token'))) {
-    throw new McpOAuthError('invalidRequest')
-  }
+  if (count > 1) throw new McpOAuthError('invalidRequest')
+}
+
+/** RFC 6750 §2. */
+function assertNotInQuery (query: string) {
+  const isInQuery = query && new URLSearchParams(query).has('access_token')
+  if (isInQuery) throw new McpOAuthError('invalidRequest')
+}
+
+/** @throws {McpOAuthError} `invalidRequest` for credentials in a second header or in the query */
+export function assertSentOnce (rawHeaders: readonly string[], query: string) {
+  assertOneHeader(rawHeaders)
+  assertNotInQuery(query)
 }
 
 /**
@@ -41,11 +48,11 @@ export function parseAccessToken (
   schemes: readonly Scheme[]
 ): { token: string, scheme: Scheme } | null {
   if (authorization === undefined) return null
-  assertSentOnce(rawHeaders, '')
+  assertOneHeader(rawHeaders)
   const name = /^\w+(?=[\s,]|$)/.exec(authorization)?.[0].toLowerCase()
   const scheme = schemes.find(accepted => accepted.toLowerCase() === name)
   if (scheme === undefined) return null
-  assertSentOnce([], query)
+  assertNotInQuery(query)
   const token = wellFormed.exec(authorization)?.[1]
   if (token !== undefined && token.length <= maxTokenChars) return { token, scheme }
   // One word with other characters may be a foreign token. Anything else is a malformed request.

@@ -18,7 +18,7 @@ interface OwnTokenOptions {
   issuer: () => string
   keys: JWTVerifyGetKey
   /** Whether a grant, or what a token has in common with others, was revoked. */
-  isRevoked: (grant: string, claims: Claims) => Promise<boolean>
+  isRevoked: (claims: Claims) => Promise<boolean>
   /** Opens the provider's token that is sealed into ours. Null if tools do not receive it. */
   openUpstream: ((sealed: string, now: number) => Promise<UpstreamAccess | null>) | null
 }
@@ -203,7 +203,7 @@ function ownVerifier ({ issuer, keys, isRevoked, openUpstream }: OwnTokenOptions
     if (caller === null) return null
     const all = caller.claims ?? {}
     const { gid: grant, gat, gcl, lat, sgn, ups, xat, upt: sealed, ...claims } = all
-    if (typeof grant !== 'string' || await isRevoked(grant, all)) {
+    if (typeof grant !== 'string' || await isRevoked(all)) {
       throw ending(
         failure('invalidToken', 'its grant has ended: revoked, refused, or a token was reused')
       )

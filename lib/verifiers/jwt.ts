@@ -18,11 +18,11 @@ import { createKeySet, joseVerify, verifyJwt, type KeySet } from '../provider/ke
 import type { TokenVerifier } from '../types.ts'
 import {
   callerOf,
+  ending,
   mayBeIdToken,
   notYetValid,
   parseCompact,
   problemOfClaims,
-  ending,
   rejection,
   wrongAudience
 } from './claims.ts'

@@ -73,13 +73,13 @@ export const consentEndpoint: Endpoint<Broker> = {
     const csrf = cookies.csrf(cookie, browser)
     // As far as the browser tells: without a referrer the origin of our own page can be `null`.
     // Browsers that send neither header still need the cookie.
-    const own = new URL(broker.urls().base).origin
-    const isSameOrigin = site === 'same-origin' && ['null', own].includes(origin)
+    const ownOrigin = new URL(broker.urls().base).origin
+    const isSameOrigin = site === 'same-origin' && ['null', ownOrigin].includes(origin)
     if (csrf === null || hash(csrf) !== browser || !isSameOrigin) {
       throw new McpOAuthError('accessDenied', {
         description: 'This page was not opened in this browser.',
         page: 'otherBrowser',
-        cause: notBegunHere(request.headers, own)
+        cause: notBegunHere(request.headers, ownOrigin)
       })
     }
 
@@ -87,8 +87,8 @@ export const consentEndpoint: Endpoint<Broker> = {
     if (action !== 'approve' && action !== 'deny') throw invalidRequest()
     // Before the decision counts: while the provider is unreachable, the user can still deny.
     if (action === 'approve') await provider.ready()
-    const mine = [action, Date.now(), browser].join(' ')
-    const mark = await marks.claim('consent', id, mine, lifetimes.consent)
+    const own = [action, Date.now(), browser].join(' ')
+    const mark = await marks.claim('consent', id, own, lifetimes.consent)
     const [decision, ms, holder] = mark.split(' ')
     if (decision !== action || holder !== browser) {
       throw invalidRequest('This page was already used, and the first decision counts.', {
@@ -105,13 +105,13 @@ export const consentEndpoint: Endpoint<Broker> = {
     }
     const since = Number(ms) / 1000
     const login: LoginContent = { ...approved, ...states.create(id, Number(ms)), since }
-    if (mark !== mine && await marks.isConsumed('code', codeIdsOf(login).id)) {
+    if (mark !== own && await marks.isConsumed('code', codeIdsOf(login).id)) {
       throw completed()
     }
     const { upstreamState, secrets } = login
     const location = await provider.loginUrl(upstreamState, secrets, { prompt, offline })
     const value = await sealer.seal('transaction', login, lifetimes.consent, now)
-    if (mark === mine) broker.returns.left()
+    if (mark === own) broker.returns.left()
     reply.header('set-cookie', cookies.setLogin(cookie, upstreamState, value))
     return reply.redirect(location, 303)
   }
