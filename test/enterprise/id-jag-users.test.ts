@@ -361,6 +361,8 @@ test('mcpOAuth.revoke() refuses assertions that were issued before, and grants()
   )
   const before = await sign({ sub: 'alice', iat: now - 30 })
   await app.mcpOAuth.revoke({ subject })
+  // Beyond its millisecond, which counts as before.
+  await sleep(5)
   isRefused(await send(before), 400, 'invalid_grant')
   assert.deepEqual((await app.mcpOAuth.grants({ subject })).grants, [])
   tokenOf(await send(await sign({ sub: 'bob', iat: now - 30 })))

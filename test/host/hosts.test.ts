@@ -497,7 +497,8 @@ test('an error of the host whose code is a number keeps its status, with OAuth J
 })
 
 test('POST /mcp is 503 if a verifier throws what is no error of ours, whatever its members', async (t) => {
-  for (const thrown of [new DOMException('too late', 'TimeoutError'), { message: {} }, null]) {
+  const odd = Object.assign(new Error('no'), { code: Symbol('code') })
+  for (const thrown of [new DOMException('too late', 'TimeoutError'), odd, { message: {} }, null]) {
     const tokens = async () => {
       throw thrown
     }
