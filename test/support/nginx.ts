@@ -33,11 +33,12 @@ export async function startNginx (
   const host = /server_name ([\w.]+);/.exec(template)?.[1] ?? ''
   const [port, statusPort] = [await freePort(), await freePort()]
   const { key, certificate } = selfSigned(t, [host])
+  // The app's port first: the port to listen on may begin with the same digits.
   const server = template
+    .replaceAll('127.0.0.1:3000', `127.0.0.1:${appPort}`)
     .replace(/listen 443 ssl/, `listen 127.0.0.1:${port} ssl`)
     .replace(/(?<=ssl_certificate )[^;]+/, certificate)
     .replace(/(?<=ssl_certificate_key )[^;]+/, key)
-    .replaceAll('127.0.0.1:3000', `127.0.0.1:${appPort}`)
   await writeFile(join(folder, 'nginx.conf'), configuration(folder, server, statusPort))
   await startDaemon(t, {
     command: '/usr/sbin/nginx',
