@@ -62,7 +62,12 @@ export function mcpRoute (
       bodyLimit: config.mcp.bodyLimit,
       config: { mcpOAuth: { public: false }, cors: false },
       onRequest: [exceptChecks(checkOrigin), exceptChecks(guards.token(config.requiredScopes))],
-      preHandler: [refuseLateRequests, exceptChecks(guards.dependencies(config.requiredScopes))],
+      preHandler: [
+        refuseLateRequests,
+        ...(config.dependencies.length === 0
+          ? []
+          : [exceptChecks(guards.dependencies(config.requiredScopes))])
+      ],
       ...checkedBy(
         scope,
         'application/json',

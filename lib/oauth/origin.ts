@@ -43,6 +43,16 @@ export function createHostCheck (
 ) {
   const hosts = allowedHosts.map(parseHost)
   const origins = allowedOrigins.map(parseOrigin).filter(origin => origin !== null)
+  /** The last host that was allowed: most requests have the same one. */
+  let lastHost: string | undefined
+
+  function isAllowedHost (header: string) {
+    const sent = parseHost(header)
+    return sent !== null &&
+      hosts.some(allowed =>
+        allowed?.name === sent.name && (allowed.port === undefined || allowed.port === sent.port)
+      )
+  }
 
   function isAllowedOrigin (header: string) {
     const sent = parseOrigin(header)
@@ -51,12 +61,8 @@ export function createHostCheck (
 
   /** Returns the kind of the error (403), or null. */
   return (host: string | undefined, origin: string | undefined) => {
-    const sent = parseHost(host ?? '')
-    const isAllowedHost = sent !== null &&
-      hosts.some(allowed =>
-        allowed?.name === sent.name && (allowed.port === undefined || allowed.port === sent.port)
-      )
-    if (!isAllowedHost) return 'hostNotAllowed'
+    if (host === undefined || (host !== lastHost && !isAllowedHost(host))) return 'hostNotAllowed'
+    lastHost = host
     return origin === undefined || isAllowedOrigin(origin) ? null : 'originNotAllowed'
   }
 }

@@ -106,5 +106,7 @@ export function missingScopes (
 
 /** The union of lists of scopes, in the order of first mention. */
 export function mergeScopes (...lists: Array<readonly string[]>) {
-  return [...new Set(lists.flat())]
+  const merged = new Set<string>()
+  for (const list of lists) for (const scope of list) merged.add(scope)
+  return [...merged]
 }

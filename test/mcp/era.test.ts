@@ -151,4 +151,7 @@ test('parameterMismatch compares headers with the arguments that the schema name
     })
   }
   assert.equal(parameterMismatch({ headers: {}, body: call }, undefined), null)
+  const { properties: { filter } } = schema
+  const nested = { ...call, params: { arguments: { filter: { count: 3 } }, ...meta } }
+  assert.ok(parameterMismatch({ headers: {}, body: nested }, { properties: { filter } }))
 })

@@ -249,7 +249,7 @@ test('a tool with an invalid scope list cannot be called', async (t) => {
   toolsLater.registerTool('clear_notes', { _meta: { [member]: ['notes write'] } }, done)
   await assert.rejects(
     start(t, { server: toolsLater }),
-    /the tool "clear_notes": fastify-mcp-oauth\/scopes in its _meta: must be a list of scopes/
+    /the tool "clear_notes": fastify-mcp-oauth\/scopes in its _meta must be a list of scopes/
   )
   const mistyped = new McpServer({ name: 'test', version: '1.0.0' })
   mistyped.registerTool(

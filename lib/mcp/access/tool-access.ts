@@ -115,16 +115,17 @@ export function withToolAccess (
         return rpcFailure(200, rpcCode.invalidParams, message, messages[0]?.id)
       }
 
-      const judged = messages.flatMap(message => {
-        const index = calls.indexOf(message)
-        const { name = '', arguments: args = {} } = Object(message.params) as Partial<
-          CallParameters
-        >
-        const call = index < 0
-          ? server.callOf?.(message)
-          : { tool: tools[index] ?? { name }, arguments: args }
-        return call ? [{ message, tool: call.tool, arguments: call.arguments }] : []
-      })
+      const judged = calls.map((message, index) => ({
+        message,
+        tool: tools[index] as ScopedTool,
+        arguments: (message.params as CallParameters).arguments ?? {}
+      }))
+      if (server.callOf && calls.length < messages.length) {
+        for (const message of messages) {
+          const call = calls.includes(message) ? null : server.callOf(message)
+          if (call) judged.push({ message, ...call })
+        }
+      }
       const scopes = mergeScopes(...judged.map(({ tool }) => toolScopes.of(tool)))
       if (scopes.length > 0) await requireScopes(scopes)
       if (options.authorizeTool === undefined) return null

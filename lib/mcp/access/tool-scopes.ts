@@ -23,19 +23,14 @@ export function createToolScopes (option: Config['mcp']['toolScopes']) {
     /** @throws {McpOAuthError} internal for an invalid scope list: the tool cannot be called */
     of (tool: ScopedTool): readonly string[] {
       const { name, _meta: meta = {} } = tool
-      const label = `the tool ${JSON.stringify(name)}`
       const override = toolScopes.inOption(tool)
-      if (override !== undefined) return validScopes(override, `mcp.toolScopes for ${label}`)
-      const mistyped = Object.keys(meta).find(member =>
-        member.startsWith('fastify-mcp-oauth/') && member !== scopesMember
-      )
-      if (mistyped !== undefined) {
-        throw failure(
-          'internal',
-          `${label}: ${mistyped} in its _meta is unknown. Use ${scopesMember}`
-        )
+      if (override !== undefined) return validScopes(override, name, 'the option mcp.toolScopes')
+      for (const member in meta) {
+        if (!member.startsWith('fastify-mcp-oauth/') || member === scopesMember) continue
+        throw invalid(name, `${member} in its _meta is unknown. Use ${scopesMember}`)
       }
-      return validScopes(meta[scopesMember] ?? [], `${label}: ${scopesMember} in its _meta`)
+      const { [scopesMember]: scopes = [] } = meta
+      return validScopes(scopes, name, `${scopesMember} in its _meta`)
     },
     /** The scopes of a tool, `null` with a problem for an invalid scope list. */
     inspect (tool: ScopedTool) {
@@ -50,8 +45,11 @@ export function createToolScopes (option: Config['mcp']['toolScopes']) {
   return toolScopes
 }
 
-function validScopes (scopes: unknown, place: string) {
+function validScopes (scopes: unknown, name: string, place: string) {
   const problem = problemOfScopes(scopes)
-  if (problem !== null) throw failure('internal', `${place}: ${problem}`)
+  if (problem !== null) throw invalid(name, `${place} ${problem}`)
   return scopes as readonly string[]
 }
+
+const invalid = (name: string, problem: string) =>
+  failure('internal', `the tool ${JSON.stringify(name)}: ${problem}`)

@@ -43,11 +43,9 @@ export function headerMismatch (request: HeadersAndBody): McpResponse | null {
   const { id, method, params } = Object(request.body) as RpcMessage
   const parameter = nameParameters.get(method)
   const name: unknown = parameter && Object(params)[parameter]
-  const expected = { 'mcp-method': method, ...(name !== undefined && { 'mcp-name': name }) }
-  const matches = Object.entries(expected).every(([header, value]) => {
-    const actual = request.headers[header]
-    return actual === undefined || decode(String(actual)) === value
-  })
+  const { 'mcp-method': sentMethod, 'mcp-name': sentName } = request.headers
+  const matches = (sentMethod === undefined || decode(String(sentMethod)) === method) &&
+    (sentName === undefined || name === undefined || decode(String(sentName)) === name)
   return matches ? null : mismatch(id)
 }
 
@@ -59,8 +57,21 @@ export function headerMismatch (request: HeadersAndBody): McpResponse | null {
  * @returns the response to a mismatch (400, -32020), or `null`
  */
 export function parameterMismatch (request: HeadersAndBody, schema: unknown): McpResponse | null {
+  if (!hasHeaders(schema)) return null
   const { id, params } = Object(request.body) as RpcMessage
   return repeatsArguments(schema, Object(params).arguments, request.headers) ? null : mismatch(id)
+}
+
+/** Whether each schema has a header for a parameter. Most have none. */
+const withHeaders = new WeakMap<object, boolean>()
+
+function hasHeaders (schema: unknown): boolean {
+  if (typeof schema !== 'object' || schema === null) return false
+  const known = withHeaders.get(schema) ??
+    Object.values(Object((schema as { properties?: object }).properties))
+      .some(member => Object.hasOwn(Object(member), headerMember) || hasHeaders(member))
+  withHeaders.set(schema, known)
+  return known
 }
 
 function repeatsArguments (
@@ -91,6 +102,7 @@ function mismatch (id: unknown) {
 
 /** Decodes `=?base64?…?=`, the form of values beyond printable ASCII; `null` if it is invalid. */
 function decode (value: string) {
+  if (!value.startsWith('=?')) return value
   const [, encoded] = /^=\?base64\?(.*)\?=$/.exec(value) ?? []
   if (encoded === undefined) return value
   const bytes = Buffer.from(encoded, 'base64')

@@ -162,13 +162,18 @@ function envelopeOf ({ headers, body, wantsEmptyList }: McpRequest): string | nu
     headers['mcp-method'] === method && headers['mcp-name'] === name && isId(id) &&
     hasOnly(message, members) && hasOnly(params, parameters)
   if (!isPlain) return null
-  let envelope = JSON.stringify(headers['mcp-protocol-version'])
-  for (const [member, value] of Object.entries(Object(params._meta))) {
-    if (member.startsWith(ownPrefix)) envelope += JSON.stringify(member) + JSON.stringify(value)
-    else if (member === 'progressToken' ? !isId(value) : typeof value !== 'string') return null
+  const meta: Record<string, unknown> = Object(params._meta)
+  let own = meta
+  for (const member in meta) {
+    if (isOwn(member)) continue
+    const value = meta[member]
+    if (member === 'progressToken' ? !isId(value) : typeof value !== 'string') return null
+    if (own === meta) own = Object.fromEntries(Object.entries(meta).filter(([name]) => isOwn(name)))
   }
-  return envelope
+  return `${headers['mcp-protocol-version']} ${JSON.stringify(own)}`
 }
+
+const isOwn = (member: string) => member.startsWith(ownPrefix)
 
 const members = new Set(['jsonrpc', 'id', 'method', 'params'])
 const parameters = new Set(['name', 'arguments', '_meta'])
@@ -183,11 +188,18 @@ const isId = (value: unknown): value is string | number =>
 
 /** Makes the call of an earlier era, whose reply is written as one of the modern era. */
 function legacyCall (request: McpRequest, { serverInfo }: InitializeResult): McpRequest {
+  const ownMeta = { [serverInfoMember]: serverInfo }
   const { http, rawBody, authInfo, cancellation, within, wantsEmptyList } = request
   const { id, method, params } = request.body as RpcRequest
   const call = { id, method, params: legacyParams(Object(params)) }
   const headers = legacyHeaders(request)
   headers.accept = 'application/json, text/event-stream'
+
+  function withServer (meta: unknown) {
+    const own = { ...meta as object } as Record<string, unknown>
+    own[serverInfoMember] ??= serverInfo
+    return own
+  }
 
   function mapMessage (message: RpcMessage) {
     const { method, params, result } = message
@@ -196,13 +208,11 @@ function legacyCall (request: McpRequest, { serverInfo }: InitializeResult): Mcp
       return method === 'notifications/message' ? null : { jsonrpc: '2.0', method, params }
     }
     if (result === undefined) return message
-    const mapped: Record<string, unknown> = { ...result as object }
-    if (mapped.resultType === undefined) mapped.resultType = 'complete'
-    if (wantsEmptyList) Object.assign(mapped, { ttlMs: 0, cacheScope: 'private' })
-    const own = { ...mapped._meta as object } as Record<string, unknown>
-    own[serverInfoMember] ??= serverInfo
-    mapped._meta = own
-    message.result = mapped
+    const { resultType = 'complete', _meta: meta } = result as Record<string, unknown>
+    const _meta = meta === undefined ? ownMeta : withServer(meta)
+    message.result = wantsEmptyList
+      ? { ...result as object, resultType, ttlMs: 0, cacheScope: 'private', _meta }
+      : { ...result as object, resultType, _meta }
     return message
   }
   return {
@@ -225,7 +235,7 @@ function legacyParams (params: Record<string, unknown>) {
   for (const name in params) if (name !== '_meta') legacy[name] = params[name]
   const meta: Record<string, unknown> = Object(params._meta)
   for (const name in meta) {
-    if (name.startsWith(ownPrefix)) continue
+    if (isOwn(name)) continue
     Object.assign(legacy._meta ??= {}, { [name]: meta[name] })
   }
   return legacy

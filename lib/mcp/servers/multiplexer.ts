@@ -214,8 +214,9 @@ export function createMultiplexer (shared: boolean, inProgress = new Set<Request
       })
       cancellation.add(onAbort)
       // The SDK stores a log level for every session id, so ids of clients must not reach it.
-      const kept = { ...headers }
-      if (kept['mcp-session-id'] !== undefined) delete kept['mcp-session-id']
+      const hasSession = headers['mcp-session-id'] !== undefined
+      const kept = headers === http.headers || hasSession ? { ...headers } : headers
+      if (hasSession) delete kept['mcp-session-id']
       const proof = verifiedProofs.get(http)
       const info = {
         requestInfo: { headers: kept, remoteAddress: http.ip, ...(proof && { proof }) },
