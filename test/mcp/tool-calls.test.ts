@@ -88,7 +88,7 @@ test('a list or an object is sent as it is, and JSON text in its place refused [
   }, { bodyType: 'json' })
   const sent = (args: object) => {
     const { url, body } = request(input, args)
-    return [url, JSON.parse(String(body?.content))]
+    return [url, JSON.parse(Object(body).content)]
   }
   assert.deepEqual(sent({ tags: ['a', 'b'], filter: { x: [1] }, items: [1] }), [
     '/a?tags=a&tags=b',
@@ -106,6 +106,17 @@ test('a list or an object is sent as it is, and JSON text in its place refused [
     refuses(input, { filter: value }, /"filter" must be of type object/)
   }
   refuses(input, { items: '{}' }, /"items" must be of type array/)
+})
+
+test('members of an open body are sent by their names there, and refused in other types', () => {
+  const open = { rest: 'body', bodyType: 'json' } as const
+  const content = (input: Input, args: object) => Object(request(input, args).body).content
+  const plain = inputOf({ a: 'body a', items: 'body items array' }, open)
+  assert.equal(content(plain, { z: 1, items: [2], a: null }), '{"z":1,"items":[2],"a":null}')
+  assert.equal(content(plain, {}), '{}')
+  assert.equal(content(inputOf({ body_a: 'body a' }, open), { body_a: 1, z: 2 }), '{"a":1,"z":2}')
+  refuses(plain, { items: '[2]' }, /"items" must be of type array/)
+  refuses(plain, { deep: [{ a: Infinity }] }, /"a" is too large/)
 })
 
 test('an object in a query has brackets where its schema takes objects, and is refused elsewhere', () => {

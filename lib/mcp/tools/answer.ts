@@ -21,14 +21,14 @@ export async function resultOf (
   { input, outputSchema }: Built,
   called: Promise<Answer>
 ): Promise<CallToolResult> {
-  const answer = await called.catch(error => {
-    if (error instanceof CallError) return error.message
+  let answer: Answer
+  try {
+    answer = await called
+  } catch (error) {
+    if (error instanceof CallError) return errorResult(error.message)
     throw error
-  })
-  if (typeof answer === 'string' || answer.status >= 300 || answer.body === null) {
-    const text = typeof answer === 'string' ? answer : explain(answer, input)
-    return { content: [{ type: 'text', text: text.slice(0, maxToolErrorChars) }], isError: true }
   }
+  if (answer.status >= 300 || answer.body === null) return errorResult(explain(answer, input))
   // Text and its JSON are many times as large as the bytes: one such answer at a time is in memory.
   if (answer.body.length > largeAnswerBytes) await (turn = turn.then(() => setImmediate()))
   const content = contentOf(answer, answer.body)
@@ -40,6 +40,10 @@ export async function resultOf (
   // Clients that copy the object would set its prototype.
   if (isValid) Reflect.deleteProperty(value, '__proto__')
   return { content: [content], structuredContent: isValid ? value : {} }
+}
+
+function errorResult (text: string): CallToolResult {
+  return { content: [{ type: 'text', text: text.slice(0, maxToolErrorChars) }], isError: true }
 }
 
 /** Deeper JSON exhausts the stack of code that copies or writes it. */
@@ -66,9 +70,17 @@ export function mediaTypeOf ({ headers: { 'content-type': type = '' } }: Answer)
   return /^[^\s;]*/.exec(String(type))?.[0].toLowerCase() || 'application/octet-stream'
 }
 
+/** The types that Fastify sends by itself. */
+const usualTypes: readonly unknown[] = [
+  'application/json; charset=utf-8',
+  'text/plain; charset=utf-8'
+]
+const utf8 = new TextDecoder()
+
 /** The body as text in its charset; `null` if it is binary. */
 export function textOf (answer: Answer) {
   const { headers: { 'content-type': type, 'content-encoding': coding }, body } = answer
+  if (body !== null && coding === undefined && usualTypes.includes(type)) return utf8.decode(body)
   const isText = type === undefined
     ? body !== null && isUtf8(body)
     : /^text\/|[/+](json|xml|yaml|javascript|ndjson|x-ndjson)$/.test(mediaTypeOf(answer))

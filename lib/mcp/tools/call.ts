@@ -13,7 +13,7 @@ import {
 } from './in-process.ts'
 import { requestLocally } from './local-http.ts'
 import type { Built } from './names.ts'
-import { CallError, buildRequest, encodeBody } from './request.ts'
+import { CallError, buildRequest, encodeFiles } from './request.ts'
 
 /** The response of a route. */
 export interface Answer {
@@ -74,7 +74,7 @@ export function createCaller (
     }
     const answer: Answer = { status: 0, headers: {}, body: null, url }
     try {
-      const sent = body && await encodeBody(body)
+      const sent = body instanceof FormData ? await encodeFiles(body) : body
       headers.accept ??= 'application/json, */*;q=0.5'
       headers['user-agent'] ??= 'fastify-mcp-oauth'
       headers.host = caller.headers.host ?? 'localhost'

@@ -65,6 +65,9 @@ export interface InProcessCall extends Caller {
   failure?: 'stray' | 'broken'
 }
 
+const arrivedCall = Symbol('fastify-mcp-oauth.call')
+type Arrived = FastifyRequest & { [arrivedCall]?: InProcessCall }
+
 /** The inject tokens of an app. */
 export type InjectTokens = ReturnType<typeof createInjectTokens>
 
@@ -88,19 +91,18 @@ export function injectTokensOf (root: FastifyInstance): InjectTokens {
  */
 function createInjectTokens (root: FastifyInstance) {
   const waiting = new Map<string, InProcessCall>()
-  const arrived = new WeakMap<FastifyRequest, InProcessCall>()
 
   /** The call behind a request. The first use spends the token, maybe in a hook of the host. */
-  function callOf (request: FastifyRequest) {
+  function callOf (request: Arrived) {
     const { headers } = request.raw
     const token = headers[injectTokenHeader]
-    if (token === undefined) return arrived.get(request)
+    if (token === undefined) return request[arrivedCall]
     // A token that is unknown is dropped: the request continues as any other.
     delete headers[injectTokenHeader]
     const call = waiting.get(String(token))
     if (call === undefined) return undefined
     waiting.delete(String(token))
-    arrived.set(request, call)
+    request[arrivedCall] = call
     const config: MarkedConfig = request.routeOptions.config
     if (call.mark !== config[routeMark]) call.failure = 'stray'
     return call

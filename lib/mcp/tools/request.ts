@@ -12,7 +12,7 @@ export class CallError extends Error {}
 
 interface Body {
   type: string
-  content: string | FormData
+  content: string
 }
 
 /** An argument, and where it goes. */
@@ -29,6 +29,9 @@ interface SentArgument extends Place {
  */
 export function buildRequest (path: PathPart[], input: Input, args: Record<string, unknown>) {
   const { places, rest, bodyType } = input
+  if (areBody(input, args)) {
+    return { url: pathOf(path, [], input), headers: headersOf([]), body: jsonBody(args) }
+  }
   // A policy that reads `filter` must not be evaded by `filter[]`, or by the name that was renamed.
   const keyOf = rest === 'query' || bodyType !== 'json' ? baseOf : String
   const others = Object.keys(args).filter(name => !places.has(name))
@@ -44,21 +47,33 @@ export function buildRequest (path: PathPart[], input: Input, args: Record<strin
     const known = namesOf([...places.keys()]) || 'none'
     throw new CallError(`Unknown arguments: ${namesOf(unknown)}. The tool has: ${known}.`)
   }
-  const sent = Object.entries(args).map(([argument, value]): SentArgument => {
+  const outside: SentArgument[] = []
+  const members: SentArgument[] = []
+  for (const [argument, value] of Object.entries(args)) {
     const place = places.get(argument) ?? { in: rest ?? 'body', name: argument, types: null }
     checkType(argument, value, place)
-    return { in: place.in, name: place.name, types: place.types, argument, value }
-  })
-  const outside = sent.filter(({ in: place }) => !isOfBody(place))
+    const { in: part, name, types } = place
+    ;(isOfBody(part) ? members : outside).push({ in: part, name, types, argument, value })
+  }
   const query = encodeForm(outside.filter(({ in: place }) => place === 'query'))
   const url = pathOf(path, outside, input) + (query && `?${query}`)
   const headers = headersOf(outside)
   // Inject has no limit, but HTTP has this one.
-  if (url.length + JSON.stringify(headers).length > maxHeaderSize) {
+  if (outside.length > 0 && url.length + JSON.stringify(headers).length > maxHeaderSize) {
     const names = namesOf(outside.map(({ argument }) => argument))
     throw new CallError(`Arguments are too long for a URL or a header: ${names}.`)
   }
-  return { url, headers, body: bodyOf(input, sent) }
+  return { url, headers, body: bodyOf(input, members) }
+}
+
+/** Whether the arguments are the members of the body, as they are. */
+function areBody ({ places, rest, bodyType }: Input, args: Record<string, unknown>) {
+  if (bodyType !== 'json' || rest !== 'body') return false
+  for (const [argument, place] of places) {
+    if (place.in !== 'body' || place.name !== argument) return false
+    if (Object.hasOwn(args, argument)) checkType(argument, args[argument], place)
+  }
+  return true
 }
 
 /** Whether an argument is in the body of the request. */
@@ -160,17 +175,22 @@ function headersOf (sent: SentArgument[]) {
 }
 
 /** The body in the type that the route reads, `null` for a request without one. */
-function bodyOf ({ places, bodyType }: Input, sent: SentArgument[]): Body | null {
-  const whole = [...places].find(([, place]) => place.in === 'wholeBody')?.[0]
-  const members = sent.filter(({ in: place }) => isOfBody(place))
-  if (bodyType === null || (whole !== undefined && members.length === 0)) return null
-  if (bodyType === 'multipart') return { type: 'multipart/form-data', content: filesOf(members) }
+function bodyOf ({ places, bodyType }: Input, members: SentArgument[]): Body | FormData | null {
+  const [first] = members
+  const isLeftOut = () => [...places.values()].some(({ in: place }) => place === 'wholeBody')
+  if (bodyType === null || (first === undefined && isLeftOut())) return null
+  if (bodyType === 'multipart') return filesOf(members)
   if (bodyType === 'form') {
     return { type: 'application/x-www-form-urlencoded', content: encodeForm(members) }
   }
-  const value = whole === undefined
-    ? Object.fromEntries(members.map(({ name, value }) => [name, value]))
-    : members[0]?.value
+  return jsonBody(
+    first?.in === 'wholeBody'
+      ? first.value
+      : Object.fromEntries(members.map(({ name, value }) => [name, value]))
+  )
+}
+
+function jsonBody (value: unknown): Body {
   return { type: 'application/json', content: toJson(value) }
 }
 
@@ -203,11 +223,10 @@ function filesOf (sent: SentArgument[]) {
 }
 
 /** Writes a form with files. Its boundary is random, so it cannot occur in the content. */
-export async function encodeBody ({ type, content }: Body) {
-  if (typeof content === 'string') return { type, content }
-  const encoded = new Response(content)
+export async function encodeFiles (form: FormData) {
+  const encoded = new Response(form)
   return {
-    type: encoded.headers.get('content-type') ?? type,
+    type: encoded.headers.get('content-type') ?? '',
     content: Buffer.from(await encoded.arrayBuffer())
   }
 }
