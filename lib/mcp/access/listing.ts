@@ -103,6 +103,7 @@ export function createListing (
         })
         const listed = decide === null ? verdicts : await Promise.all(verdicts)
         const kept = entries.filter((_entry, index) => listed[index])
+        if (kept.length === entries.length && !modern) return message
         return {
           ...message,
           result: { ...result, [member]: kept, ...(modern && { cacheScope: 'private' }) }
