@@ -37,6 +37,19 @@ export async function withTimeout<T> (
   }
 }
 
+/** Waits for a promise, at most for a time. Then it goes on. */
+export async function waitAtMost (promise: Promise<unknown>, milliseconds: number) {
+  let timer: NodeJS.Timeout | undefined
+  const time = new Promise<void>(resolve => {
+    timer = setTimeout(resolve, milliseconds).unref()
+  })
+  try {
+    await Promise.race([promise, time])
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
 /**
  * Runs an operation, and runs it again after each delay until it succeeds.
  *

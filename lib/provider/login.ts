@@ -1,9 +1,8 @@
 /** How does a user log in at the identity provider, and how are its tokens redeemed and renewed? */
-import { setTimeout as sleep } from 'node:timers/promises'
 import type * as oidc from 'openid-client'
 import { failure } from '../errors.ts'
 import type { Condition } from '../http/condition.ts'
-import { createLimiter } from '../http/operations.ts'
+import { createLimiter, waitAtMost } from '../http/operations.ts'
 import { maxProviderRequests, maxQueuedProviderRequests, requestTimeoutMs } from '../limits.ts'
 import type { ProviderMetadata } from '../oauth/provider-metadata.ts'
 import { mergeScopes } from '../oauth/scope.ts'
@@ -88,7 +87,7 @@ export function createProviderLogin (
     }
     const { tokens } = await limiter(async () => {
       const tokens = watch(send)
-      await Promise.race([tokens, sleep(requestTimeoutMs, undefined, { ref: false })])
+      await waitAtMost(tokens, requestTimeoutMs)
       return { tokens }
     })
     return await tokens
