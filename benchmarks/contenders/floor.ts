@@ -9,8 +9,16 @@ interface Call {
   params: { arguments: { text: string } }
 }
 
+// Those of this plugin, so that the responses have the same bytes.
+const headers = {
+  'cache-control': 'no-store',
+  pragma: 'no-cache',
+  'x-content-type-options': 'nosniff',
+  'referrer-policy': 'no-referrer'
+}
 const app = Fastify()
-app.post('/mcp', async (request) => {
+app.post('/mcp', async (request, reply) => {
+  reply.headers(headers)
   const { id, params } = request.body as Call
   return {
     result: { content: [{ type: 'text', text: echo(params.arguments.text) }] },
