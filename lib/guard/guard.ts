@@ -99,7 +99,6 @@ export function createGuards (
     verify: Verify
   ) {
     const now = Date.now() / 1000
-    const context = contextOf(request, now)
     let caller: McpAuth | undefined
 
     function pass (caller: McpAuth, token: string) {
@@ -117,7 +116,7 @@ export function createGuards (
       const token = acceptsBearer && authorization?.startsWith('Bearer ')
         ? authorization.slice(7)
         : ''
-      caller = verify.known?.(token, context)
+      caller = verify.known?.(token, { resource: urls().resource, now })
       if (caller !== undefined) {
         assertSentOnce(rawHeaders, queryOf(request))
         // A proof comes with another scheme, so that this returns no promise.
@@ -130,7 +129,7 @@ export function createGuards (
         const cause = rejectedScheme(authorization, config.dpop)
         throw new McpOAuthError('missingToken', { cause })
       }
-      return verify(sent.token, context).then(async (verified) => {
+      return verify(sent.token, contextOf(request, now)).then(async (verified) => {
         caller = verified
         await binding.verify(caller, sent, request, reply, now)
         pass(caller, sent.token)

@@ -54,6 +54,8 @@ export function createRevocations (
     tokenSkewSeconds
   /** Until the first revocation, one key is read, which says that there was none. */
   let isUsed = false
+  /** Milliseconds of the clock of this process until which none is known to be there. */
+  let unusedUntil = 0
   const cache = new LRUCache<string, { until?: number, reading: Promise<number> }>({
     // The option max would reserve the memory of all entries at once.
     maxSize: revocationCacheSize,
@@ -86,11 +88,13 @@ export function createRevocations (
     read: (kind: string, id: string) => number | Promise<number>
   ): boolean | Promise<boolean> {
     if (!isUsed) {
+      const readAt = performance.now()
       const used = read('revocations', '')
       if (used === 0) return false
       if (used instanceof Promise) {
         return used.then(until => {
           isUsed ||= until > 0
+          unusedUntil = readAt + revocationCacheMs
           return isUsed && check(token, read)
         })
       }
@@ -119,6 +123,9 @@ export function createRevocations (
   return {
     /** Whether this instance knows of a revocation. */
     isUsed: () => isUsed,
+
+    /** Whether there was none a moment ago. */
+    isUnused: () => !isUsed && performance.now() < unusedUntil,
 
     /**
      * Whether a token was revoked at most a second ago or earlier: no promise if that is known.

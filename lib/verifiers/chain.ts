@@ -54,7 +54,8 @@ export function createVerifier (
   return chain(
     verifyOwn ? [verifyOwn, ...verifiers] : verifiers,
     // Our own tokens say more exactly when they were issued: their verifier checks it.
-    (caller, now, verify) => verify !== verifyOwn && isRevokedCaller(revocations, caller, now)
+    (caller, now, verify) =>
+      verify !== verifyOwn && !revocations.isUnused() && isRevokedCaller(revocations, caller, now)
   )
 }
 
@@ -99,6 +100,8 @@ export function chain (
   ) => boolean | Promise<boolean> = () => false
 ) {
   let isClockTold = false
+  const [only] = verifiers
+  const knownBy = only && verifiers.length === 1 ? knownCallers.get(only) : undefined
   return Object.assign(verify, { known })
 
   /** Only a token with a valid signature gets so far. */
@@ -114,15 +117,13 @@ export function chain (
   }
 
   /** Returns nothing where a promise is needed to know that a token is valid, and not revoked. */
-  function known (token: string, context: VerifyContext) {
-    const [only, other] = verifiers
-    const caller = only && !other && knownCallers.get(only)?.(token, context)
-    if (!caller) return undefined
+  function known (token: string, context: { resource: string, now: number }) {
+    const caller = knownBy?.(token, context)
+    if (!caller || !only) return undefined
     const revoked = isRevoked(caller, context.now, only)
     // Its failure is that of the verification that follows.
     if (typeof revoked !== 'boolean') revoked.catch(() => {})
     if (revoked !== false) return undefined
-    logResult(only, context, 'valid')
     return caller
   }
 

@@ -25,7 +25,10 @@ export const commonFields = {
 }
 
 /** Returns the caller of a token that was verified before, without a promise. */
-export type KnownCaller = (token: string, context: VerifyContext) => McpAuth | undefined
+export type KnownCaller = (
+  token: string,
+  context: Pick<VerifyContext, 'resource' | 'now'>
+) => McpAuth | undefined
 
 /** How our verifiers do it: a verifier of the host may have any properties. */
 export const knownCallers = new WeakMap<TokenVerifier, KnownCaller>()

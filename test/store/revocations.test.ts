@@ -80,6 +80,7 @@ test('revoke() with an earlier time keeps a later one, also if both are written 
   const store = racing(memoryStore())
   const [one, two] = [create(store), create(store)]
   await Promise.all([one.revoke('before', '', 3_000), two.revoke('before', '', 2_000)])
+  assert.equal(await one.isRevokedNow({ at: 3_000 }), true)
   await Promise.all([one.revoke('all', '', 5_000), two.revoke('before', '', 4_000)])
   for (const registration of [one, two, create(store)]) {
     assert.equal(await registration.isRevokedNow({ at: 5_000 }), true)
@@ -109,6 +110,23 @@ test('isRevoked() reads one key a second, and each of its keys after a first rev
   await sleep(1_020)
   await check()
   assert.equal(counted.reads - 5, 1 + 2 + 1 + users.length, 'flag, times, client, users')
+})
+
+test('revoke() refuses a token at once that was accepted a moment ago, after other revocations', async () => {
+  const revocations = create(memoryStore())
+  await revocations.revoke('client', 'd', 1_000)
+  assert.equal(await revocations.isRevoked(alice), false)
+  await revocations.revoke('subject', 'alice', 1_000)
+  assert.equal(await revocations.isRevoked(alice), true)
+})
+
+test('isUnused() is true for a second after a read without revocations, and not after one', async () => {
+  const revocations = create(memoryStore())
+  assert.equal(revocations.isUnused(), false, 'before any read')
+  assert.equal(await revocations.isRevoked(alice), false)
+  assert.equal(revocations.isUnused(), true)
+  await revocations.revoke('subject', 'alice', 1_000)
+  assert.equal(revocations.isUnused(), false)
 })
 
 test('a revocation that the store does not take is reported, and one that cannot be read is no pass', async () => {
