@@ -29,6 +29,12 @@ export interface TokenOwner {
 /** Tokens of one revocation share a user, client or session, or nothing but their time. */
 export type RevocationKind = keyof TokenOwner | 'all' | 'before'
 
+/** A time that is read, or was. */
+interface Reading {
+  until?: number
+  reading: Promise<number>
+}
+
 /** The revocations of one registration. */
 export type Revocations = ReturnType<typeof createRevocations>
 
@@ -56,7 +62,7 @@ export function createRevocations (
   let isUsed = false
   /** Milliseconds of the clock of this process until which none is known to be there. */
   let unusedUntil = 0
-  const cache = new LRUCache<string, { until?: number, reading: Promise<number> }>({
+  const cache = new LRUCache<string, Reading>({
     // The option max would reserve the memory of all entries at once.
     maxSize: revocationCacheSize,
     sizeCalculation: () => 1,
@@ -70,9 +76,13 @@ export function createRevocations (
     const key = `${kind} ${id}`
     const known = cache.get(key)
     if (known) return known.until ?? known.reading
-    const entry: { until?: number, reading: Promise<number> } = {
+    const begun = performance.now()
+    const entry: Reading = {
       reading: recall(kind, id).then(
-        until => (entry.until = until),
+        until => {
+          if (kind === 'revocations') unusedUntil = begun + revocationCacheMs
+          return (entry.until = until)
+        },
         (error) => {
           cache.delete(key)
           throw error
@@ -88,13 +98,11 @@ export function createRevocations (
     read: (kind: string, id: string) => number | Promise<number>
   ): boolean | Promise<boolean> {
     if (!isUsed) {
-      const readAt = performance.now()
       const used = read('revocations', '')
       if (used === 0) return false
       if (used instanceof Promise) {
         return used.then(until => {
           isUsed ||= until > 0
-          unusedUntil = readAt + revocationCacheMs
           return isUsed && check(token, read)
         })
       }

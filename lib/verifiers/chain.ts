@@ -85,7 +85,7 @@ function isRevokedCaller (
 
 /**
  * Combines verifiers. The first one that recognizes a token decides: a rejected token is not passed
- * to the next. Each result is logged at level `debug`.
+ * to the next. Each verification is logged at level `debug`.
  *
  * @param isRevoked whether a token was revoked that a verifier accepts
  * @returns a verifier that throws {@link McpOAuthError} `invalidToken` if no verifier recognizes

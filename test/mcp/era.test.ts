@@ -154,4 +154,7 @@ test('parameterMismatch compares headers with the arguments that the schema name
   const { properties: { filter } } = schema
   const nested = { ...call, params: { arguments: { filter: { count: 3 } }, ...meta } }
   assert.ok(parameterMismatch({ headers: {}, body: nested }, { properties: { filter } }))
+  let deep: object = {}
+  for (let depth = 0; depth < 10_000; depth++) deep = { properties: { a: deep } }
+  assert.equal(parameterMismatch({ headers: {}, body: nested }, deep), null)
 })

@@ -158,6 +158,19 @@ test('resources/read is refused where toolScopes or authorizeTool refuse the too
   assert.deepEqual(ran, ['note'])
   assert.deepEqual(asked.at(-1), ['note', { id: '8' }, 'alice'])
   assert.ok(asked.some(call => Array.isArray(call) && call[0] === 'get_plain_by_id'))
+  asked.length = 0
+  const batch = [
+    { jsonrpc: '2.0', id: 1, method: 'resources/read', params: { uri: 'note://9' } },
+    {
+      jsonrpc: '2.0',
+      id: 2,
+      method: 'tools/call',
+      params: { name: 'note', arguments: { id: '8' } }
+    }
+  ]
+  const headers = { authorization, 'mcp-protocol-version': '2025-03-26' }
+  await sendRequest(mcpUrl, json(batch, headers))
+  assert.deepEqual(asked.map(call => (call as unknown[])[1]), [{ id: '9' }, { id: '8' }])
 })
 
 test('POST /mcp reads and lists resources in 2026-07-28', async (t) => {

@@ -304,6 +304,29 @@ for (const [kind, create] of Object.entries(kinds)) {
   })
 }
 
+test('POST /mcp gives a tool headers of its own, which it may write to', async (t) => {
+  const server = new McpServer({ name: 'test', version: '1.0.0' })
+  server.registerTool('write', {}, async ({ requestInfo }) => {
+    Object.assign(requestInfo?.headers ?? {}, { 'x-written': 'yes' })
+    return { content: [] }
+  })
+  const seen: unknown[] = []
+  const app = Fastify({ forceCloseConnections: true })
+  // From here on the request has other headers, and its getter returns new ones each time.
+  app.addHook('onRequest', async (request) => {
+    if (request.headers['x-replaced']) request.headers = { ...request.headers }
+  })
+  app.addHook('onResponse', async ({ headers }) => {
+    seen.push(headers['x-written'])
+  })
+  const url = await serve(t, app, buildEndpoint({ server }))
+  for (const headers of [{}, { 'x-replaced': '1' }]) {
+    assert.equal((await post(url, toolCall(1, 'write'), headers)).status, 200)
+  }
+  await until(() => seen.length === 2)
+  assert.deepEqual(seen, [undefined, undefined])
+})
+
 test('POST /mcp of one server gives callers no common log level and no tasks [SE-06 SE-09]', async (t) => {
   const url = await start(t, buildServer())
   const set = await post(url, {

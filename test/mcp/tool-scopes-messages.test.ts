@@ -95,6 +95,29 @@ test('POST /mcp refuses a call of a tool that cannot be judged [field:A1]', asyn
   assert.deepEqual(calls, ['tools/call listnotes'])
 })
 
+test('POST /mcp lists tools in the JSON that was judged, and not in that of a handler', async (t) => {
+  const { mcpUrl, token } = await startGuarded(t, {
+    mcp: {
+      handler: {
+        fetch: async () =>
+          new Response(
+            '{"jsonrpc":"2.0","id":1,"result":{' +
+              '"tools":[{"name":"secret","inputSchema":{"type":"object"},' +
+              '"_meta":{"fastify-mcp-oauth/scopes":["admin"]}}],' +
+              '"tools":[{"name":"open","inputSchema":{"type":"object"},' +
+              '"_meta":{"fastify-mcp-oauth/scopes":null}}]}}',
+            { headers: { 'content-type': 'application/json' } }
+          )
+      }
+    }
+  })
+  const authorization = `Bearer ${await token({ scope: 'mcp' })}`
+  const list = { jsonrpc: '2.0', id: 1, method: 'tools/list' }
+  const text = await (await fetch(mcpUrl, json(list, { authorization }))).text()
+  assert.match(text, /"open"/)
+  assert.doesNotMatch(text, /secret/)
+})
+
 test('POST, GET and DELETE /mcp pass valid messages of every revision on to a handler [field:A1]', async (t) => {
   const { calls, send, mcpUrl, authorization } = await start(t)
   for (

@@ -129,6 +129,23 @@ test('isUnused() is true for a second after a read without revocations, and not 
   assert.equal(revocations.isUnused(), false)
 })
 
+test('isUnused() is true until a second after a slow read began, whoever waits for it', async () => {
+  const inner = memoryStore()
+  const revocations = create({
+    ...inner,
+    async get (key) {
+      const value = await inner.get(key)
+      await sleep(800)
+      return value
+    }
+  })
+  const first = revocations.isRevoked(alice)
+  await sleep(700)
+  await Promise.all([first, revocations.isRevoked({ ...alice, subject: 'bob' })])
+  await sleep(250)
+  assert.equal(revocations.isUnused(), false)
+})
+
 test('a revocation that the store does not take is reported, and one that cannot be read is no pass', async () => {
   const inner = memoryStore()
   const broken = { reads: false, writes: false }

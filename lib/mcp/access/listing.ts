@@ -103,7 +103,9 @@ export function createListing (
         })
         const listed = decide === null ? verdicts : await Promise.all(verdicts)
         const kept = entries.filter((_entry, index) => listed[index])
-        if (kept.length === entries.length && !modern) return message
+        // A handler may have written what another parser reads otherwise.
+        const isOurs = server.listedToAll !== undefined
+        if (isOurs && !modern && kept.length === entries.length) return message
         return {
           ...message,
           result: { ...result, [member]: kept, ...(modern && { cacheScope: 'private' }) }

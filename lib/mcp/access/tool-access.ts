@@ -8,6 +8,8 @@ import { Cancellation } from '../../util/cancellation.ts'
 import {
   type McpRequest,
   type McpResponse,
+  type RouteCall,
+  type RpcMessage,
   type ScopelessEndpoint,
   disconnectedResponse,
   messagesOf,
@@ -115,16 +117,16 @@ export function withToolAccess (
         return rpcFailure(200, rpcCode.invalidParams, message, messages[0]?.id)
       }
 
-      const judged = calls.map((message, index) => ({
-        message,
-        tool: tools[index] as ScopedTool,
-        arguments: (message.params as CallParameters).arguments ?? {}
-      }))
-      if (server.callOf && calls.length < messages.length) {
-        for (const message of messages) {
-          const call = calls.includes(message) ? null : server.callOf(message)
-          if (call) judged.push({ message, ...call })
-        }
+      const judged: Array<{ message: RpcMessage } & RouteCall> = []
+      for (const message of messages) {
+        const index = calls.indexOf(message)
+        const call = index < 0
+          ? server.callOf?.(message)
+          : {
+            tool: tools[index] as ScopedTool,
+            arguments: (message.params as CallParameters).arguments ?? {}
+          }
+        if (call) judged.push({ message, tool: call.tool, arguments: call.arguments })
       }
       const scopes = mergeScopes(...judged.map(({ tool }) => toolScopes.of(tool)))
       if (scopes.length > 0) await requireScopes(scopes)

@@ -29,8 +29,7 @@ export function createToolScopes (option: Config['mcp']['toolScopes']) {
         if (!member.startsWith('fastify-mcp-oauth/') || member === scopesMember) continue
         throw invalid(name, `${member} in its _meta is unknown. Use ${scopesMember}`)
       }
-      const { [scopesMember]: scopes = [] } = meta
-      return validScopes(scopes, name, `${scopesMember} in its _meta`)
+      return validScopes(meta[scopesMember] ?? [], name, `${scopesMember} in its _meta`)
     },
     /** The scopes of a tool, `null` with a problem for an invalid scope list. */
     inspect (tool: ScopedTool) {

@@ -1,6 +1,7 @@
 /** Does a request belong to MCP 2026-07-28 or later, and do its headers match its body? */
 
 import { isUtf8 } from 'node:buffer'
+import { maxBodyDepth } from '../../limits.ts'
 import {
   type McpRequest,
   type McpResponse,
@@ -57,19 +58,22 @@ export function headerMismatch (request: HeadersAndBody): McpResponse | null {
  * @returns the response to a mismatch (400, -32020), or `null`
  */
 export function parameterMismatch (request: HeadersAndBody, schema: unknown): McpResponse | null {
-  if (!hasHeaders(schema)) return null
+  if (!mayHaveHeaders(schema)) return null
   const { id, params } = Object(request.body) as RpcMessage
   return repeatsArguments(schema, Object(params).arguments, request.headers) ? null : mismatch(id)
 }
 
-/** Whether each schema has a header for a parameter. Most have none. */
+/** Whether a schema has a header for a parameter. Most have none. */
 const withHeaders = new WeakMap<object, boolean>()
 
-function hasHeaders (schema: unknown): boolean {
+function mayHaveHeaders (schema: unknown, depth = 0): boolean {
   if (typeof schema !== 'object' || schema === null) return false
-  const known = withHeaders.get(schema) ??
-    Object.values(Object((schema as { properties?: object }).properties))
-      .some(member => Object.hasOwn(Object(member), headerMember) || hasHeaders(member))
+  const known = withHeaders.get(schema) ?? (
+    depth > maxBodyDepth ||
+    Object.values(Object((schema as { properties?: object }).properties)).some(member =>
+      Object.hasOwn(Object(member), headerMember) || mayHaveHeaders(member, depth + 1)
+    )
+  )
   withHeaders.set(schema, known)
   return known
 }

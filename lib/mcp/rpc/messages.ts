@@ -12,6 +12,8 @@ export interface McpRequest {
   http: FastifyRequest
   /** The headers of the HTTP request, or of an internal request on its behalf. */
   headers: IncomingHttpHeaders
+  /** Whether these headers are for the server alone. Default: others read them, too. */
+  hasOwnHeaders?: boolean
   /** The parsed JSON body, free of `__proto__` members; `undefined` for GET and DELETE. */
   body: unknown
   /** The text of the body. */

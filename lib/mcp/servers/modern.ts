@@ -158,7 +158,9 @@ function envelopeOf ({ headers, body, wantsEmptyList }: McpRequest): string | nu
   const params: Record<string, unknown> = Object(message.params)
   const { name } = params
   const isList = wantsEmptyList && (name ?? params.arguments) === undefined
-  const isPlain = jsonrpc === '2.0' && method === (isList ? 'tools/list' : 'tools/call') &&
+  const version = headers['mcp-protocol-version']
+  const isPlain = typeof version === 'string' && jsonrpc === '2.0' &&
+    method === (isList ? 'tools/list' : 'tools/call') &&
     headers['mcp-method'] === method && headers['mcp-name'] === name && isId(id) &&
     hasOnly(message, members) && hasOnly(params, parameters)
   if (!isPlain) return null
@@ -170,11 +172,12 @@ function envelopeOf ({ headers, body, wantsEmptyList }: McpRequest): string | nu
     if (member === 'progressToken' ? !isId(value) : typeof value !== 'string') return null
     if (own === meta) own = Object.fromEntries(Object.entries(meta).filter(([name]) => isOwn(name)))
   }
-  return `${headers['mcp-protocol-version']} ${JSON.stringify(own)}`
+  return `${version} ${JSON.stringify(own)}`
 }
 
 const isOwn = (member: string) => member.startsWith(ownPrefix)
-
+const isId = (value: unknown): value is string | number =>
+  typeof value === 'string' || Number.isSafeInteger(value)
 const members = new Set(['jsonrpc', 'id', 'method', 'params'])
 const parameters = new Set(['name', 'arguments', '_meta'])
 
@@ -182,9 +185,6 @@ function hasOnly (object: object, names: ReadonlySet<string>) {
   for (const name in object) if (!names.has(name)) return false
   return true
 }
-
-const isId = (value: unknown): value is string | number =>
-  typeof value === 'string' || Number.isSafeInteger(value)
 
 /** Makes the call of an earlier era, whose reply is written as one of the modern era. */
 function legacyCall (request: McpRequest, { serverInfo }: InitializeResult): McpRequest {
@@ -218,6 +218,7 @@ function legacyCall (request: McpRequest, { serverInfo }: InitializeResult): Mcp
   return {
     http,
     headers,
+    hasOwnHeaders: true,
     body: { jsonrpc: '2.0', ...call },
     rawBody,
     authInfo,

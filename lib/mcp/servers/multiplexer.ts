@@ -186,11 +186,9 @@ export function createMultiplexer (shared: boolean, inProgress = new Set<Request
       direct = call
     },
     /** Passes the messages to the server, and resolves to its response. */
-    async handle (
-      { requests, notifications, batch }: ParsedBody,
-      { http, headers, body, authInfo, cancellation, mapMessage, within, wantsEmptyList = false }:
-        McpRequest
-    ) {
+    async handle ({ requests, notifications, batch }: ParsedBody, request: McpRequest) {
+      const { http, headers, hasOwnHeaders, body, authInfo, cancellation } = request
+      const { mapMessage, within, wantsEmptyList = false } = request
       if (closed) return closingResponse(body)
       if (cancellation.isCancelled) return disconnectedResponse
       for (const notification of notifications) {
@@ -214,9 +212,8 @@ export function createMultiplexer (shared: boolean, inProgress = new Set<Request
       })
       cancellation.add(onAbort)
       // The SDK stores a log level for every session id, so ids of clients must not reach it.
-      const hasSession = headers['mcp-session-id'] !== undefined
-      const kept = headers === http.headers || hasSession ? { ...headers } : headers
-      if (hasSession) delete kept['mcp-session-id']
+      const kept = hasOwnHeaders ? headers : { ...headers }
+      if (kept['mcp-session-id'] !== undefined) delete kept['mcp-session-id']
       const proof = verifiedProofs.get(http)
       const info = {
         requestInfo: { headers: kept, remoteAddress: http.ip, ...(proof && { proof }) },
