@@ -1,6 +1,7 @@
 import { type IncomingMessage, type ServerResponse, createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { SignJWT, exportJWK, generateKeyPair } from 'jose'
+import { SignJWT, exportJWK } from 'jose'
+import { generateKeyPair } from '../../test/support/key-pair.ts'
 
 // An issuer of JWTs in the process of a contender.
 

@@ -1,13 +1,13 @@
-import { createHash, generateKeyPairSync, sign, verify } from 'node:crypto'
+import { createHash, sign, verify } from 'node:crypto'
 import Fastify from 'fastify'
 import {
   SignJWT,
   calculateJwkThumbprint,
   createLocalJWKSet,
   exportJWK,
-  generateKeyPair,
   jwtVerify
 } from 'jose'
+import { createKeyPair, generateKeyPair } from '../../test/support/key-pair.ts'
 import { jwtVerifier, mcpOAuth } from '../../lib/index.ts'
 import { createNonces } from '../../lib/dpop/verifier.ts'
 import { createEchoServer } from '../contenders/echo-server.ts'
@@ -29,7 +29,7 @@ const set = createLocalJWKSet({ keys: [key] })
 const get = async (): Promise<typeof set> => set
 const keys = { get, refresh: get, peek: () => set, isCoolingDown: () => true } as never
 
-const client = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+const client = createKeyPair('ec')
 
 const body = JSON.stringify({
   jsonrpc: '2.0',

@@ -4,10 +4,10 @@ import {
   calculateJwkThumbprint,
   decodeProtectedHeader,
   exportJWK,
-  generateKeyPair,
   jwtVerify,
   SignJWT
 } from 'jose'
+import { generateKeyPair } from '../support/key-pair.ts'
 import { createSigningKeys } from '../../lib/crypto/signing-keys.ts'
 
 const [older, newer] = [

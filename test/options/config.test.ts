@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { generateKeyPairSync } from 'node:crypto'
+import { createKeyPair } from '../support/key-pair.ts'
 import { randomBytes } from 'node:crypto'
 import { test } from 'node:test'
 import Fastify from 'fastify'
@@ -332,7 +332,7 @@ test('optionProblems names each mistake in clients, and the remedy [T-10]', () =
     secretHashes: [`sha256:${'x'.repeat(43)}`],
     grantTypes: ['client_credentials']
   }
-  const publicKey = generateKeyPairSync('ed25519').publicKey.export({ format: 'jwk' })
+  const publicKey = createKeyPair('ed25519').publicKey.export({ format: 'jwk' })
   const uris = { redirectUris: ['https://app.example/cb'] }
   const hash = "Give the hash of a secret: 'sha256:' and its SHA-256 in base64url"
   const mistakes: Array<[client: object, problem: string, options?: object]> = [

@@ -2,11 +2,11 @@ import { createHash, randomUUID } from 'node:crypto'
 import {
   calculateJwkThumbprint,
   exportJWK,
-  generateKeyPair,
   SignJWT,
   type CryptoKey,
   type JWK
 } from 'jose'
+import { generateKeyPair } from './key-pair.ts'
 
 /** The parts of a proof that deviate from a valid one. `undefined` removes a member. */
 export interface ProofParts {
@@ -28,7 +28,7 @@ export interface Holder {
 }
 
 export async function createHolder (alg = 'ES256'): Promise<Holder> {
-  const { publicKey, privateKey } = await generateKeyPair(alg, { extractable: true })
+  const { publicKey, privateKey } = await generateKeyPair(alg)
   const jwk = await exportJWK(publicKey)
   return {
     jkt: await calculateJwkThumbprint(jwk),

@@ -2,7 +2,8 @@ import { createServer } from 'node:http'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { gzipSync } from 'node:zlib'
-import { exportJWK, generateKeyPair, SignJWT } from 'jose'
+import { exportJWK, SignJWT } from 'jose'
+import { generateKeyPair } from './key-pair.ts'
 import type { CryptoKey, JWK, JWTPayload } from 'jose'
 
 /** A signing key and its public JWK. */
@@ -124,7 +125,7 @@ export interface Issuer {
 export const resource = 'https://api.example.com/mcp'
 
 export async function createKey (kid: string, alg = 'ES256'): Promise<IssuerKey> {
-  const { publicKey, privateKey } = await generateKeyPair(alg, { extractable: true })
+  const { publicKey, privateKey } = await generateKeyPair(alg)
   return { kid, alg, privateKey, jwk: { ...await exportJWK(publicKey), kid, alg, use: 'sig' } }
 }
 

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
-import { generateKeyPairSync, randomBytes } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import { test, type TestContext } from 'node:test'
-import { createLocalJWKSet, exportJWK, generateKeyPair, jwtVerify } from 'jose'
+import { createLocalJWKSet, exportJWK, jwtVerify } from 'jose'
+import { createKeyPair, generateKeyPair } from '../support/key-pair.ts'
 import type { Log, TokenVerifier } from '../../lib/types.ts'
 import {
   introspectionVerifier,
@@ -317,7 +318,7 @@ test('introspection sends no JWT of another issuer [Q-16]', async (t) => {
 })
 
 test('introspection sends a new short-lived assertion for private_key_jwt (RFC 7523 §3)', async (t) => {
-  const { privateKey, publicKey } = await generateKeyPair('ES256', { extractable: true })
+  const { privateKey, publicKey } = await generateKeyPair('ES256')
   const key = { ...await exportJWK(privateKey), alg: 'ES256', kid: 'one' }
   const { server, verify } = await setUp(t, { clientSecret: undefined, privateKey: key })
   await verify('x', context)
@@ -360,7 +361,7 @@ test('introspection uses client_secret_post if the metadata list nothing else', 
 })
 
 test('introspection at oidc-provider accepts opaque tokens until they are revoked', async (t) => {
-  const { privateKey, publicKey } = await generateKeyPair('ES256', { extractable: true })
+  const { privateKey, publicKey } = await generateKeyPair('ES256')
   const machine = {
     client_id: 'machine',
     client_secret: 'machine-secret-of-a-test',
@@ -442,7 +443,7 @@ test('introspection at oidc-provider accepts opaque tokens until they are revoke
 })
 
 test('introspectionVerifier names every invalid option', () => {
-  const jwk = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({
+  const jwk = createKeyPair('ec').privateKey.export({
     format: 'jwk'
   })
   const rows: Array<[Record<string, unknown>, RegExp]> = [

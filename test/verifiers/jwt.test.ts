@@ -7,9 +7,9 @@ import {
   createLocalJWKSet,
   exportJWK,
   exportSPKI,
-  generateKeyPair,
   importJWK
 } from 'jose'
+import { generateKeyPair } from '../support/key-pair.ts'
 import type { TokenVerifier } from '../../lib/types.ts'
 import { McpOAuthError } from '../../lib/errors.ts'
 import { createKeySet } from '../../lib/provider/keys.ts'
@@ -115,7 +115,7 @@ test('jwtVerifier rejects unsigned tokens [J-01 RS-08]', async (t) => {
 
 test('jwtVerifier rejects an HMAC with the public key [J-02 RS-08]', async (t) => {
   const { issuer, verify } = await setUp(t)
-  const { publicKey, privateKey } = await generateKeyPair('RS256', { extractable: true })
+  const { publicKey, privateKey } = await generateKeyPair('RS256')
   const jwk = { ...await exportJWK(publicKey), kid: 'one' }
   issuer.jwks = { keys: [jwk] }
   assert.ok(

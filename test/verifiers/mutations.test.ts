@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
-import { generateKeyPairSync } from 'node:crypto'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { type JWK, createLocalJWKSet, jwtVerify } from 'jose'
 import { parseCompact } from '../../lib/verifiers/claims.ts'
 import { jwtVerifier } from '../../lib/verifiers/jwt.ts'
 import { isCertainlyValid } from '../../lib/verifiers/sooner.ts'
+import { createKeyPair } from '../support/key-pair.ts'
 import { type IssuerKey, createKey, resource, startIssuer } from '../support/issuer.ts'
 import { sweep } from '../support/sweep.ts'
 
@@ -126,7 +126,7 @@ for (const alg of ['ES256', 'RS256', 'PS256', 'EdDSA', 'Ed25519']) {
       clockTolerance: 30,
       currentDate: new Date(1_000_999)
     }
-    const small = generateKeyPairSync('rsa', { modulusLength: 1024 }).publicKey
+    const small = createKeyPair('rsa', { modulusLength: 1024 }).publicKey
     const claims = {
       iss: ['x', undefined, [options.issuer]],
       aud: [['other'], ['x', resource], ['x'], [[resource]], 1, null, undefined, []],

@@ -1,4 +1,4 @@
-import { generateKeyPairSync, randomBytes, type KeyObject } from 'node:crypto'
+import { createPrivateKey, generateKeyPairSync, randomBytes } from 'node:crypto'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { text } from 'node:stream/consumers'
 import type { AddressInfo } from 'node:net'
@@ -216,9 +216,20 @@ const claimsOf = (user: string) => ({
   email_verified: true
 })
 
-const jwk = (key: KeyObject) => ({ ...key.export({ format: 'jwk' }), use: 'sig' })
-const rsa = jwk(generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey)
-const ec = jwk(generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey)
+/** By way of text: Node.js 20 may wait for ever while it exports a key that it has just made. */
+function createKey (type: 'rsa' | 'ec') {
+  // Each type reads the options that it has.
+  const options = {
+    modulusLength: 2048,
+    namedCurve: 'P-256',
+    publicKeyEncoding: { type: 'spki', format: 'pem' },
+    privateKeyEncoding: { type: 'pkcs8', format: 'pem' }
+  } as const
+  const { privateKey } = generateKeyPairSync(type as 'rsa', options)
+  return { ...createPrivateKey(privateKey).export({ format: 'jwk' }), use: 'sig' }
+}
+const rsa = createKey('rsa')
+const ec = createKey('ec')
 
 /**
  * Keeps oidc-provider's start-up advice, meant for those who run it in production, off the console.
