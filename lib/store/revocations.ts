@@ -80,7 +80,7 @@ export function createRevocations (
     const entry: Reading = {
       reading: recall(kind, id).then(
         until => {
-          if (kind === 'revocations') unusedUntil = begun + revocationCacheMs
+          if (kind === 'revocations' && until === 0) unusedUntil = begun + revocationCacheMs
           return (entry.until = until)
         },
         (error) => {
