@@ -1,4 +1,5 @@
 import Fastify from 'fastify'
+import { securityHeaders } from '../../lib/host/replies.ts'
 import { announce, echo } from '../frame/contender.ts'
 import { startIssuer } from '../frame/issuer.ts'
 
@@ -9,16 +10,10 @@ interface Call {
   params: { arguments: { text: string } }
 }
 
-// Those of this plugin, so that the responses have the same bytes.
-const headers = {
-  'cache-control': 'no-store',
-  pragma: 'no-cache',
-  'x-content-type-options': 'nosniff',
-  'referrer-policy': 'no-referrer'
-}
 const app = Fastify()
 app.post('/mcp', async (request, reply) => {
-  reply.headers(headers)
+  // So that the responses have the same bytes.
+  reply.headers(securityHeaders)
   const { id, params } = request.body as Call
   return {
     result: { content: [{ type: 'text', text: echo(params.arguments.text) }] },

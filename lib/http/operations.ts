@@ -37,7 +37,7 @@ export async function withTimeout<T> (
   }
 }
 
-/** Waits for a promise, at most for a time. Then it goes on. */
+/** Waits until a promise settles, at most for a time. Rejects if it does. */
 export async function waitAtMost (promise: Promise<unknown>, milliseconds: number) {
   let timer: NodeJS.Timeout | undefined
   const time = new Promise<void>(resolve => {

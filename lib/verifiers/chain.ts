@@ -11,7 +11,7 @@ import type { Log, McpAuth, TokenVerifier, UpstreamAccess, VerifyContext } from 
 import { isPlainObject } from '../util/json.ts'
 import { type Claims, ending, parseCompact } from './claims.ts'
 import { jwtVerifier } from './jwt.ts'
-import { knownCallers } from './verifier.ts'
+import { type KnownCaller, knownCallers } from './verifier.ts'
 
 /** Issuer, keys and revocations of our own tokens. */
 interface OwnTokenOptions {
@@ -117,7 +117,7 @@ export function chain (
   }
 
   /** Returns nothing where a promise is needed to know that a token is valid, and not revoked. */
-  function known (token: string, context: { resource: string, now: number }) {
+  function known (...[token, context]: Parameters<KnownCaller>) {
     const caller = knownBy?.(token, context)
     if (!caller || !only) return undefined
     const revoked = isRevoked(caller, context.now, only)

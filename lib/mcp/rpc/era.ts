@@ -63,9 +63,9 @@ export function parameterMismatch (request: HeadersAndBody, schema: unknown): Mc
   return repeatsArguments(schema, Object(params).arguments, request.headers) ? null : mismatch(id)
 }
 
-/** Whether a schema has a header for a parameter. Most have none. */
 const withHeaders = new WeakMap<object, boolean>()
 
+/** Whether a schema may have a header for a parameter: not found, if it is nested too deeply. */
 function mayHaveHeaders (schema: unknown, depth = 0): boolean {
   if (typeof schema !== 'object' || schema === null) return false
   const known = withHeaders.get(schema) ?? (

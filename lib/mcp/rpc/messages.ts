@@ -12,7 +12,7 @@ export interface McpRequest {
   http: FastifyRequest
   /** The headers of the HTTP request, or of an internal request on its behalf. */
   headers: IncomingHttpHeaders
-  /** Whether these headers are for the server alone. Default: others read them, too. */
+  /** Whether `headers` is a copy that the server may change. Default: it is that of `http`. */
   hasOwnHeaders?: boolean
   /** The parsed JSON body, free of `__proto__` members; `undefined` for GET and DELETE. */
   body: unknown

@@ -122,7 +122,8 @@ function hasTooManyValues ({ method, params = {} }: { method: string, params?: o
   return false
 }
 
-function isId (value: unknown): value is string | number {
+/** Whether a value can be the id of a request (JSON-RPC 2.0 §4), or a progress token. */
+export function isId (value: unknown): value is string | number {
   return typeof value === 'string' || Number.isSafeInteger(value)
 }
 

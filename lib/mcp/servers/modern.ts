@@ -13,7 +13,7 @@ import {
   resourceNotFound,
   rpcCode
 } from '../rpc/messages.ts'
-import { protocolVersions } from '../rpc/parse.ts'
+import { isId, protocolVersions } from '../rpc/parse.ts'
 import { sendInternalRequest } from '../rpc/responses.ts'
 import { type Target, callHandler, webRequest } from './fetch.ts'
 
@@ -165,19 +165,20 @@ function envelopeOf ({ headers, body, wantsEmptyList }: McpRequest): string | nu
     hasOnly(message, members) && hasOnly(params, parameters)
   if (!isPlain) return null
   const meta: Record<string, unknown> = Object(params._meta)
-  let own = meta
+  let hasOthers = false
   for (const member in meta) {
-    if (isOwn(member)) continue
+    if (hasOwnPrefix(member)) continue
     const value = meta[member]
     if (member === 'progressToken' ? !isId(value) : typeof value !== 'string') return null
-    if (own === meta) own = Object.fromEntries(Object.entries(meta).filter(([name]) => isOwn(name)))
+    hasOthers = true
   }
+  const own = hasOthers
+    ? Object.fromEntries(Object.entries(meta).filter(([member]) => hasOwnPrefix(member)))
+    : meta
   return `${version} ${JSON.stringify(own)}`
 }
 
-const isOwn = (member: string) => member.startsWith(ownPrefix)
-const isId = (value: unknown): value is string | number =>
-  typeof value === 'string' || Number.isSafeInteger(value)
+const hasOwnPrefix = (member: string) => member.startsWith(ownPrefix)
 const members = new Set(['jsonrpc', 'id', 'method', 'params'])
 const parameters = new Set(['name', 'arguments', '_meta'])
 
@@ -188,18 +189,11 @@ function hasOnly (object: object, names: ReadonlySet<string>) {
 
 /** Makes the call of an earlier era, whose reply is written as one of the modern era. */
 function legacyCall (request: McpRequest, { serverInfo }: InitializeResult): McpRequest {
-  const ownMeta = { [serverInfoMember]: serverInfo }
   const { http, rawBody, authInfo, cancellation, within, wantsEmptyList } = request
   const { id, method, params } = request.body as RpcRequest
   const call = { id, method, params: legacyParams(Object(params)) }
   const headers = legacyHeaders(request)
   headers.accept = 'application/json, text/event-stream'
-
-  function withServer (meta: unknown) {
-    const own = { ...meta as object } as Record<string, unknown>
-    own[serverInfoMember] ??= serverInfo
-    return own
-  }
 
   function mapMessage (message: RpcMessage) {
     const { method, params, result } = message
@@ -209,7 +203,8 @@ function legacyCall (request: McpRequest, { serverInfo }: InitializeResult): Mcp
     }
     if (result === undefined) return message
     const { resultType = 'complete', _meta: meta } = result as Record<string, unknown>
-    const _meta = meta === undefined ? ownMeta : withServer(meta)
+    const _meta = { ...meta as object } as Record<string, unknown>
+    _meta[serverInfoMember] ??= serverInfo
     message.result = wantsEmptyList
       ? { ...result as object, resultType, ttlMs: 0, cacheScope: 'private', _meta }
       : { ...result as object, resultType, _meta }
@@ -236,7 +231,7 @@ function legacyParams (params: Record<string, unknown>) {
   for (const name in params) if (name !== '_meta') legacy[name] = params[name]
   const meta: Record<string, unknown> = Object(params._meta)
   for (const name in meta) {
-    if (isOwn(name)) continue
+    if (hasOwnPrefix(name)) continue
     Object.assign(legacy._meta ??= {}, { [name]: meta[name] })
   }
   return legacy

@@ -70,24 +70,20 @@ export function mediaTypeOf ({ headers: { 'content-type': type = '' } }: Answer)
   return /^[^\s;]*/.exec(String(type))?.[0].toLowerCase() || 'application/octet-stream'
 }
 
-/** The types that Fastify sends by itself. */
-const usualTypes: readonly unknown[] = [
-  'application/json; charset=utf-8',
-  'text/plain; charset=utf-8'
-]
 const utf8 = new TextDecoder()
 
 /** The body as text in its charset; `null` if it is binary. */
 export function textOf (answer: Answer) {
   const { headers: { 'content-type': type, 'content-encoding': coding }, body } = answer
-  if (body !== null && coding === undefined && usualTypes.includes(type)) return utf8.decode(body)
   const isText = type === undefined
     ? body !== null && isUtf8(body)
     : /^text\/|[/+](json|xml|yaml|javascript|ndjson|x-ndjson)$/.test(mediaTypeOf(answer))
   if (body === null || coding !== undefined || !isText) return null
-  const [, charset] = /charset="?([^";\s]+)/i.exec(String(type)) ?? []
+  const [, charset = 'utf-8'] = /charset="?([^";\s]+)/i.exec(String(type)) ?? []
   try {
-    return new TextDecoder(charset).decode(body)
+    // To make one takes longer than to decode a short text.
+    const decoder = /^utf-?8$/i.test(charset) ? utf8 : new TextDecoder(charset)
+    return decoder.decode(body)
   } catch {
     return body.toString()
   }
